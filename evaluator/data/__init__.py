@@ -1,0 +1,1 @@
+"""From an office's files to typed tables."""

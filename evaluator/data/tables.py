@@ -1,0 +1,687 @@
+"""From raw text to typed tables: set at a time, every row that cannot be read kept with its place and reason.
+
+A typed table has the columns of its fields and, besides: `#sid` (a number that orders rows as their key does, where
+other tables refer to them), `#key` (the key as text), `#src` and `#row` (the place it came from), `#date` (the day
+that decides its year). An unfolded table has `#source` (the `#sid` of its source row) and `#column`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlglot import exp
+
+from evaluator.data.sources import Sheet, clean, find_sheets, load
+from evaluator.diagnostics import Cell, Problems, closest
+from evaluator.pack import expression as ex
+from evaluator.pack.check import tables_read
+from evaluator.pack.definitions import FieldDef, Pack, TableDef
+from evaluator.sql.backend import Database, first_value, named, ordered, row_number, table, window
+from evaluator.sql.lower import UNIT, Lowering, Rows, both, call, choose, column, either, is_null, number, text
+
+SQL = exp.Expression
+FULL = "".join(map(chr, [*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B), 0x3000]))
+HALF = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz "
+SIGNS, PLAIN_SIGNS = "．，－＋／", ".,-+/"
+BLANKS = " \t\n\r\v\f　\xa0\ufeff\u200b"
+TRUE = ("是", "true", "yes", "y", "1", "√", "✓", "有", "对")
+FALSE = ("否", "false", "no", "n", "0", "×", "✗", "x", "无", "错")
+DAY = r"^(\d{4})\s*[-/年]\s*(\d{1,2})\s*[-/月]\s*(\d{1,2})\s*日?([ T]\d{1,2}:\d\d(:\d\d)?)?$"
+SERIAL = r"^[2-7]\d{4}(\.0+)?$"
+NUMBER = r"^[+-]?(\d{1,12}|\d{1,3}(,\d{3}){1,3})(\.\d+)?$"
+WHOLE = r"^[+-]?(\d{1,12}|\d{1,3}(,\d{3}){1,3})(\.0+)?$"
+REJECTS = table("rejects", "work")
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What the data stage leaves beside its tables."""
+
+    sheets: list[Sheet]
+    rejects: int = 0
+    outside: dict[str, int] = field(default_factory=dict)  # table -> records outside the year
+    filled: dict[str, int] = field(default_factory=dict)  # table -> rows that ought to exist and were filled
+
+
+def load_tables(
+    db: Database, pack: Pack, folder: Path, settings: dict[str, object], problems: Problems
+) -> Loaded:
+    """Read every table of a pack from a data folder into the schema `data`.
+
+    `settings` holds this_year, period_start and period_end.
+    """
+    sheets = find_sheets(folder, problems)
+    problems.stop_on_errors()
+    loaded = Loaded(sheets)
+    db.places = [((folder / sheet.file).as_posix(), sheet.sheet) for sheet in sheets]
+    db.run(
+        exp.Create(
+            this=exp.Schema(
+                this=REJECTS,
+                expressions=[
+                    exp.ColumnDef(this=exp.to_identifier(name, quoted=True), kind=exp.DataType.build(kind))
+                    for name, kind in (
+                        ("table", "TEXT"), ("#src", "BIGINT"), ("#row", "BIGINT"),
+                        ("column", "TEXT"), ("value", "TEXT"), ("reason", "TEXT"),
+                    )
+                ],
+            ),
+            kind="TABLE",
+        )
+    )  # fmt: skip
+    typing = _Typing(db, pack, sheets, settings, problems, loaded)
+    typing.stage_all()
+    problems.stop_on_errors()
+    for name in in_reading_order(pack):
+        typing.build(pack.tables[name])
+    problems.stop_on_errors()
+    loaded.rejects = db.count(REJECTS)
+    return loaded
+
+
+def in_reading_order(pack: Pack) -> list[str]:
+    """Return the tables so that each comes after those it refers to."""
+    done: dict[str, None] = {}
+
+    def visit(name: str) -> None:
+        if name not in done:
+            for other in sorted(tables_read(pack.tables[name]), key=list(pack.tables).index):
+                visit(other)
+            done[name] = None
+
+    for name in pack.tables:
+        visit(name)
+    return list(done)
+
+
+def cleaned(raw: SQL) -> SQL:
+    """Trim text, make full-width letters and digits plain, and leave null where nothing remains."""
+    plain = call("translate", raw, text(FULL), text(HALF))
+    return exp.Nullif(this=call("trim", plain, text(BLANKS)), expression=text(""))
+
+
+def parsed(kind: ex.Type, spellings: dict[str, str], value: SQL) -> SQL:
+    """Return the typed value of cleaned text, null where it is none of its type."""
+    plain = call("translate", value, text(SIGNS), text(PLAIN_SIGNS))
+    bare = call("replace", plain.copy(), text(","), text(""))
+
+    def fits(pattern: str) -> SQL:
+        return exp.RegexpLike(this=plain.copy(), expression=text(pattern))
+
+    def part(group: int) -> SQL:
+        found = exp.RegexpExtract(this=plain.copy(), expression=text(DAY), group=number(group))
+        return call("lpad", found, number(4 if group == 1 else 2), text("0"))
+
+    if kind.base == "date":
+        day = exp.TryCast(this=call("concat", part(1), text("-"), part(2), text("-"), part(3)), to=exp.DataType.build("DATE"))
+        first = exp.cast(text("1899-12-30"), "DATE")
+        whole = exp.cast(exp.cast(plain.copy(), "DOUBLE"), "INT")  # five digits: exact
+        return choose([(fits(DAY), day), (fits(SERIAL), exp.Add(this=first, expression=whole))])
+    if kind.base == "number":
+        exact = exp.cast(exp.cast(bare, "DECIMAL(18,6)"), "DECIMAL(38,6)")
+        scaled = exp.cast(exp.Mul(this=exact, expression=number(UNIT)), "BIGINT")
+        return choose([(fits(NUMBER), scaled)])
+    if kind.base == "integer":
+        return choose([(fits(WHOLE), exp.cast(exp.cast(bare, "DECIMAL(18,6)"), "BIGINT"))])
+    if kind.base == "boolean":
+        low = exp.Lower(this=value.copy())
+        yes, no = (exp.In(this=low.copy(), expressions=[text(w) for w in words]) for words in (TRUE, FALSE))
+        return choose([(yes, exp.true()), (no, exp.false())])
+    if spellings:
+        return choose(
+            [(exp.EQ(this=value.copy(), expression=text(clean(word))), text(canonical)) for word, canonical in spellings.items()]
+        )
+    return value
+
+
+def literal_sql(value: object, kind: ex.Type) -> SQL:
+    """Return a literal of the pack as it is stored."""
+    constant = ex.Const(kind, False, (0, 0), value)
+    lowering = Lowering.__new__(Lowering)
+    return lowering.stored(constant, kind) if kind.is_number else lowering.value(constant)
+
+
+_NATIVE = {"DATE": "date", "BOOLEAN": "boolean"}
+_INTEGERS = ("BIGINT", "INTEGER", "SMALLINT", "TINYINT", "UBIGINT", "UINTEGER", "USMALLINT", "UTINYINT")
+
+
+class _Typing:
+    def __init__(
+        self,
+        db: Database,
+        pack: Pack,
+        sheets: list[Sheet],
+        settings: dict[str, object],
+        problems: Problems,
+        loaded: Loaded,
+    ) -> None:
+        self.db, self.pack, self.sheets, self.settings = db, pack, sheets, settings
+        self.problems, self.loaded = problems, loaded
+        self.unfolds: dict[str, list[TableDef]] = {name: [] for name in pack.tables}
+        for made in pack.tables.values():
+            if made.unfold is not None:
+                self.unfolds[made.unfold.source].append(made)
+
+    # --- raw text, claimed by tables ---
+
+    def stage_all(self) -> None:
+        """Make raw.<table> for each table with files: its cells as cleaned text, with their place."""
+        claimed: set[int] = set()
+        for made in self.pack.tables.values():
+            if made.unfold is not None:
+                continue
+            mine = [i for i, sheet in enumerate(self.sheets) if set(sheet.names) & set(made.files)]
+            claimed.update(mine)
+            if not mine:
+                names = ", ".join(made.files)
+                known = [name for sheet in self.sheets for name in sheet.names]
+                near = next((n for f in made.files if (n := closest(f, known))), None)
+                fix = f'rename "{near}" to "{made.files[0]}"' if near else f"add a file or a sheet named {names}"
+                self.problems.add("D101", f"no file or sheet holds the table {made.name} ({names})", made.at, fix)
+                continue
+            parts = [part for i in mine if (part := self._stage(made, i)) is not None]
+            if parts and len(parts) == len(mine):
+                query: exp.Query = parts[0]
+                for part in parts[1:]:
+                    query = exp.union(query, part, distinct=False)
+                self.db.create(table(made.name, "raw"), query)
+        for i, sheet in enumerate(self.sheets):
+            if i not in claimed:
+                named_as = " or ".join(sheet.names)
+                self.problems.add("D105", f"no table of the pack is read from {named_as}", Cell(*self.db.places[i]))
+
+    def _stage(self, made: TableDef, place: int) -> exp.Select | None:
+        sheet = self.sheets[place]
+        wanted: list[tuple[str, str | None]] = []  # column of raw.<table>, heading
+        good = True
+        for f in made.fields.values():
+            if f.value is not None:
+                continue
+            heading = self._heading(sheet, f.headings)
+            if heading is None and not f.is_optional and f.default is None:
+                self._no_column(place, sheet, f"{made.name}.{f.name}", f.headings)
+                good = False
+            wanted.append((f.name, heading))
+        for unfolded in self.unfolds[made.name]:
+            assert unfolded.unfold is not None
+            for label, headings in unfolded.unfold.columns.items():
+                heading = self._heading(sheet, headings)
+                if heading is None:
+                    self._no_column(place, sheet, f"{unfolded.name} ({label})", headings)
+                    good = False
+                wanted.append((f"{unfolded.name}#{label}", heading))
+        if not good:
+            return None
+        headings_used = list(dict.fromkeys(h for _, h in wanted if h is not None))
+        raw = f"sheet{place}_{made.name}"
+        load(self.db.connection, sheet, raw, headings_used)
+        kinds = dict(zip(sheet.headings, sheet.kinds, strict=True))
+        columns: list[SQL] = [
+            named(exp.cast(number(place), "BIGINT"), "#src"),
+            exp.column(exp.to_identifier("#row", quoted=True)),
+        ]
+        for name, heading in wanted:
+            columns += self._cells(made, name, heading, kinds)
+        return exp.select(*columns).from_(exp.to_table(exp.to_identifier(raw, quoted=True).sql("duckdb"), dialect="duckdb"))
+
+    @staticmethod
+    def _heading(sheet: Sheet, headings: Iterable[str]) -> str | None:
+        return next((h for h in map(clean, headings) if h in sheet.headings), None)
+
+    def _no_column(self, place: int, sheet: Sheet, what: str, headings: tuple[str, ...]) -> None:
+        near = next((n for h in headings if (n := closest(h, sheet.headings))), None)
+        fix = f'rename the column "{near}" to "{headings[0]}"' if near else f"add a column headed {' or '.join(headings)}"
+        file, sheet_name = self.db.places[place]
+        self.problems.add("D103", f"no column for {what}", Cell(file, sheet_name, 0, headings[0]), fix)
+
+    def _cells(self, made: TableDef, name: str, heading: str | None, kinds: dict[str, str]) -> list[SQL]:
+        """Return the typed value and, for rejects, the text of one column of a sheet.
+
+        Refs and lists of names stay text until the rows they lead to are known.
+        """
+        f = made.fields.get(name)
+        stays_text = f is None or f.type.base == "ref"
+        if heading is None:
+            empty = exp.cast(exp.Null(), "TEXT")
+            columns: list[SQL] = [named(empty, f"{name}#text")]
+            if not stays_text:
+                assert f is not None
+                columns.append(named(exp.cast(exp.Null(), _sql_type(f.type)), name))
+            return columns
+        cell = exp.column(exp.to_identifier(heading, quoted=True))
+        native = kinds[heading]
+        if f is not None and not stays_text:
+            if _NATIVE.get(native) == f.type.base:
+                return [named(exp.cast(cell.copy(), "TEXT"), f"{name}#text"), named(cell, name)]
+            if native in _INTEGERS and f.type.is_number:
+                value: SQL = exp.cast(cell.copy(), "BIGINT")
+                if f.type.base == "number":
+                    value = exp.Mul(this=value, expression=number(UNIT))
+                return [named(exp.cast(cell.copy(), "TEXT"), f"{name}#text"), named(value, name)]
+        words = cleaned(cell if native == "text" else exp.cast(cell, "TEXT"))
+        columns = [named(words, f"{name}#text")]
+        if f is not None and not stays_text:
+            columns.append(named(parsed(f.type, f.spellings, words.copy()), name))
+        return columns
+
+    # --- typed rows ---
+
+    def build(self, made: TableDef) -> None:
+        """Make data.<table> from raw.<table>, with refs resolved, keys checked, and missing rows filled."""
+        if made.unfold is not None:
+            self._build_unfolded(made)
+        else:
+            self._build_plain(made)
+        self._derive(made)
+        self._date(made)
+
+    def _build_plain(self, made: TableDef) -> None:
+        joins: list[tuple[exp.Table, SQL]] = []
+        columns: list[SQL] = [column("#src", "r"), column("#row", "r")]
+        faults: dict[str, SQL] = {}
+        for f in made.fields.values():
+            if f.value is not None:
+                continue
+            words = column(f"{f.name}#text", "r")
+            if f.type.base == "ref":
+                value, fault = self._resolve(f, words, joins)
+            else:
+                value, fault = self._checked(f, words)
+            columns += [named(value, f.name), words]
+            faults[f.name] = fault
+        for unfolded in self.unfolds[made.name]:
+            assert unfolded.unfold is not None
+            columns += [column(f"{unfolded.name}#{label}#text", "r") for label in unfolded.unfold.columns]
+        fault_columns = [named(fault, f"{name}#fault") for name, fault in faults.items()]
+        query = exp.select(*columns, *fault_columns).from_(exp.alias_(table(made.name, "raw"), "r", table=True))
+        for target, on in joins:
+            query = query.join(target, on=on, join_type="left")
+        checked = table(f"{made.name}#checked", "work")
+        self.db.create(checked, query)
+        self.db.drop(table(made.name, "raw"))
+        any_fault = either(*(exp.Not(this=is_null(column(f"{n}#fault", "c"))) for n in faults))
+        for name, _ in faults.items():
+            self._reject(made, checked, name, column(f"{name}#text", "c"), column(f"{name}#fault", "c"))
+        good = exp.select(*(exp.column(exp.to_identifier(c, quoted=True)) for c in self._kept(made))).from_(
+            exp.alias_(checked, "c", table=True)
+        ).where(exp.Not(this=exp.paren(any_fault)))
+        typed = table(f"{made.name}#typed", "work")
+        self.db.create(typed, good)
+        self.db.drop(checked)
+        self._reject_duplicates(made, typed)
+        self._expect(made, typed)
+        numbered = exp.select(
+            named(exp.cast(row_number([ordered(column(k, "t")) for k in made.key]), "BIGINT"), "#sid"),
+            named(self._key_text(made), "#key"),
+            exp.column(exp.Star(), table="t"),
+        ).from_(exp.alias_(typed, "t", table=True))
+        for i, key in enumerate(made.key):
+            if made.fields[key].type.base == "ref":
+                on = exp.EQ(this=column(key, "t"), expression=column("#sid", f"k{i}"))
+                target = exp.alias_(table(made.fields[key].type.target), f"k{i}", table=True)
+                numbered = numbered.join(target, on=on, join_type="left")
+        self.db.create(table(made.name), numbered)
+        self.db.drop(typed)
+
+    def _kept(self, made: TableDef) -> list[str]:
+        lists = [
+            f"{u.name}#{label}#text" for u in self.unfolds[made.name] if u.unfold for label in u.unfold.columns
+        ]
+        return ["#src", "#row", *(f.name for f in made.fields.values() if f.value is None), *lists]
+
+    @staticmethod
+    def _checked(f: FieldDef, words: SQL) -> tuple[SQL, SQL]:
+        """Return a field's value with its default, and what is wrong with the cell (null if nothing)."""
+        value: SQL = column(f.name, "r")
+        wrong = {
+            "date": "not a date", "number": "not a number", "integer": "not a whole number", "boolean": "not true or false",
+        }.get(f.type.base, "not one of " + ", ".join(str(v) for v in f.type.values if v != ""))  # fmt: skip
+        misread = both(is_null(value), exp.Not(this=is_null(words)))
+        branches: list[tuple[SQL, SQL]] = [(misread, text(wrong))]
+        if f.default is not None:
+            value = exp.Coalesce(this=value, expressions=[literal_sql(f.default, f.type)])
+        elif not f.is_optional:
+            branches.append((is_null(words), text("empty")))
+        elif f.type.base == "text":
+            value = exp.Coalesce(this=value, expressions=[text("")])
+        return value, choose(branches, exp.cast(exp.Null(), "TEXT"))
+
+    def _resolve(self, f: FieldDef, words: SQL, joins: list[tuple[exp.Table, SQL]]) -> tuple[SQL, SQL]:
+        """Return the row a cell refers to, and what is wrong with it; a name borne twice refers to nobody."""
+        found: list[SQL] = []
+        doubtful: list[SQL] = []
+        for by in f.by:
+            alias = f"j{len(joins)}"
+            shown = exp.cast(column(by, "x"), "TEXT")
+            look = (
+                exp.select(
+                    named(shown, "words"),
+                    named(exp.Min(this=column("#sid", "x")), "sid"),
+                    named(exp.Count(this=exp.Star()), "bearers"),
+                )
+                .from_(exp.alias_(table(f.type.target), "x", table=True))
+                .group_by(shown.copy())
+            )
+            joins.append((look.subquery(alias), exp.EQ(this=words.copy(), expression=column("words", alias))))
+            single = exp.EQ(this=column("bearers", alias), expression=number(1))
+            found.append(choose([(single, column("sid", alias))]))
+            doubtful.append(exp.GT(this=column("bearers", alias), expression=number(1)))
+        value = first_value(found)
+        # a cell that matches by an earlier field is settled, whatever the later ones say
+        branches: list[tuple[SQL, SQL]] = []
+        for place, doubt in enumerate(doubtful):
+            earlier = [exp.Not(this=is_null(f_)) for f_ in found[:place]]
+            if earlier:
+                branches.append((either(*earlier), exp.cast(exp.Null(), "TEXT")))
+            branches.append((doubt, text(f"borne by several rows of {f.type.target}")))
+        unknown = both(is_null(value.copy()), exp.Not(this=is_null(words)))
+        branches.append((unknown, text(f"not in {f.type.target}")))
+        if not f.is_optional:
+            branches.append((is_null(words), text("empty")))
+        return value, choose(branches, exp.cast(exp.Null(), "TEXT"))
+
+    def _reject(self, made: TableDef, source: exp.Table, heading: str, value: SQL, reason: SQL) -> None:
+        """Add the rows of work.<source> (as c) that have a reason to the rejects."""
+        shown = made.fields[heading].headings[0] if heading in made.fields else heading
+        query = (
+            exp.select(
+                text(made.name), column("#src", "c"), column("#row", "c"), text(shown),
+                exp.Coalesce(this=value, expressions=[text("")]), reason,
+            )
+            .from_(exp.alias_(source, "c", table=True))
+            .where(exp.Not(this=is_null(reason)))
+        )  # fmt: skip
+        self.db.run(exp.Insert(this=REJECTS, expression=query))
+
+    def _reject_duplicates(self, made: TableDef, typed: exp.Table) -> None:
+        """Keep the first of rows that are the same in everything; reject all rows that only share their key."""
+        keys = [column(k, "c") for k in made.key]
+        twice = (
+            exp.select(*keys)
+            .from_(exp.alias_(typed, "c", table=True))
+            .group_by(*(k.copy() for k in keys))
+            .having(exp.GT(this=exp.Count(this=exp.Star()), expression=number(1)))
+        )
+        if self.db.run(twice.copy().limit(1)).fetchone() is None:
+            return
+        fields = [f.name for f in made.fields.values() if f.value is None]
+        lists = [c for c in self._kept(made) if c.endswith("#text")]
+        content = call("row", *(column(n, "c") for n in (*fields, *lists)))
+        same = exp.EQ(
+            this=window(exp.Min(this=content.copy()), keys), expression=window(exp.Max(this=content.copy()), keys)
+        )
+        place = [ordered(column("#src", "c")), ordered(column("#row", "c"))]
+        on = both(*(exp.EQ(this=column(k, "c"), expression=column(k, "d")) for k in made.key))
+        judged = exp.select(
+            exp.column(exp.Star(), table="c"), named(same, "same"), named(window(exp.RowNumber(), keys, place), "nth")
+        ).from_(exp.alias_(typed, "c", table=True)).join(twice.subquery("d"), on=on)
+        doubles = table(f"{made.name}#doubles", "work")
+        self.db.create(doubles, judged)
+        reason = choose(
+            [
+                (both(column("same", "c"), exp.EQ(this=column("nth", "c"), expression=number(1))), exp.cast(exp.Null(), "TEXT")),
+                (column("same", "c"), text("the same row again")),
+            ],
+            text("another row has this key"),
+        )
+        shown = call("concat_ws", text("/"), *(self._shown(made, key, i) for i, key in enumerate(made.key)))
+        query = exp.select(
+            text(made.name), column("#src", "c"), column("#row", "c"),
+            text(" + ".join(made.fields[k].headings[0] for k in made.key)), shown, reason,
+        ).from_(exp.alias_(doubles, "c", table=True))  # fmt: skip
+        for i, key in enumerate(made.key):
+            if made.fields[key].type.base == "ref":
+                target = exp.alias_(table(made.fields[key].type.target), f"k{i}", table=True)
+                on_key = exp.EQ(this=column(key, "c"), expression=column("#sid", f"k{i}"))
+                query = query.join(target, on=on_key, join_type="left")
+        self.db.run(exp.Insert(this=REJECTS, expression=query.where(exp.Not(this=is_null(reason.copy())))))
+        same_place = both(*(exp.EQ(this=column(n, "t"), expression=column(n, "c")) for n in ("#src", "#row")))
+        gone = exp.select(number(1)).from_(exp.alias_(doubles, "c", table=True)).where(
+            both(same_place, exp.Not(this=is_null(reason.copy())))
+        )
+        kept = exp.select(exp.column(exp.Star(), table="t")).from_(exp.alias_(typed, "t", table=True)).where(
+            exp.Not(this=exp.Exists(this=gone))
+        )
+        left = table(f"{made.name}#left", "work")
+        self.db.create(left, kept)
+        self.db.create(typed, exp.select(exp.Star()).from_(left))
+        self.db.drop(left)
+        self.db.drop(doubles)
+
+    def _shown(self, made: TableDef, key: str, place: int) -> SQL:
+        is_ref = made.fields[key].type.base == "ref"
+        return column("#key", f"k{place}") if is_ref else exp.cast(column(key, "c"), "TEXT")
+
+    def _key_text(self, made: TableDef) -> SQL:
+        parts = []
+        for i, key in enumerate(made.key):
+            kind = made.fields[key].type
+            if kind.base == "ref":
+                parts.append(column("#key", f"k{i}"))
+            elif kind.base == "number":
+                parts.append(exp.cast(exp.cast(column(key, "t"), "DECIMAL(38,0)"), "TEXT"))
+            else:
+                parts.append(exp.cast(column(key, "t"), "TEXT"))
+        return call("concat_ws", text("/"), *parts) if len(parts) > 1 else parts[0]
+
+    # --- rows that ought to exist ---
+
+    def _expect(self, made: TableDef, typed: exp.Table) -> None:
+        """Add the rows that are expected and missing."""
+        wanted = made.expected
+        if wanted is None:
+            return
+        combos: exp.Select | None = None
+        for i, ref in enumerate(wanted.every):
+            target = exp.alias_(table(made.fields[ref].type.target), f"e{i}", table=True)
+            sid = named(column("#sid", f"e{i}"), ref)
+            combos = exp.select(sid).from_(target) if combos is None else combos.select(sid).join(target, join_type="cross")
+        assert combos is not None
+        stored = [f for f in made.fields.values() if f.value is None]
+        rows = self._rows(combos.subquery(), made)
+        lowering = Lowering(rows)
+        where = lowering.condition(wanted.where) if wanted.where is not None else exp.true()
+        meets = exp.Coalesce(this=where, expressions=[exp.false()])
+        listed = rows.select(*(column(ref, "r") for ref in wanted.every), named(meets, "is_expected"))
+        all_pairs = table(f"{made.name}#expected", "work")
+        self.db.create(all_pairs, exp.select(exp.Star()).from_(listed.subquery("x")).where(column("is_expected", "x")))
+        same = both(*(exp.EQ(this=column(ref, "t"), expression=column(ref, "e")) for ref in wanted.every))
+        base = ["#src", "#row", *(f.name for f in stored)]
+        lists = [c for c in self._kept(made) if c.endswith("#text")]
+        present = exp.select(
+            *(column(c, "t") for c in (*base, *lists)),
+            named(exp.Not(this=is_null(column("is_expected", "e"))), "is_expected"),
+            named(exp.false(), "is_filled"),
+        ).from_(exp.alias_(typed, "t", table=True)).join(exp.alias_(all_pairs, "e", table=True), on=same, join_type="left")
+        filled: list[SQL] = [named(exp.cast(exp.Null(), "BIGINT"), "#src"), named(exp.cast(exp.Null(), "BIGINT"), "#row")]
+        for f in stored:
+            if f.name in wanted.every:
+                filled.append(column(f.name, "e"))
+            elif f.name in wanted.fill:
+                filled.append(named(literal_sql(wanted.fill[f.name], f.type), f.name))
+            elif f.default is not None:
+                filled.append(named(literal_sql(f.default, f.type), f.name))
+            else:
+                empty = text("") if f.type.base == "text" else exp.cast(exp.Null(), _sql_type(f.type))
+                filled.append(named(empty, f.name))
+        filled += [named(exp.cast(exp.Null(), "TEXT"), c) for c in lists]
+        missing = exp.select(*filled, named(exp.true(), "is_expected"), named(exp.true(), "is_filled")).from_(
+            exp.alias_(all_pairs, "e", table=True)
+        ).where(exp.Not(this=exp.Exists(this=exp.select(number(1)).from_(exp.alias_(typed, "t", table=True)).where(same.copy()))))
+        both_kinds = table(f"{made.name}#all", "work")
+        self.db.create(both_kinds, exp.union(present, missing, distinct=False))
+        self._check_sheet_is_there(made, both_kinds)
+        self.db.create(typed, exp.select(exp.Star()).from_(both_kinds))
+        self.db.drop(both_kinds)
+        self.db.drop(all_pairs)
+
+    def _check_sheet_is_there(self, made: TableDef, rows_table: exp.Table) -> None:
+        """Note each first ref all of whose expected rows of the year would be filled in."""
+        assert made.expected is not None
+        first = made.expected.every[0]
+        rows = self._rows(rows_table, made)
+        target = made.fields[first].type.target
+        shown = rows.column(ex.Name(ex.TEXT, False, (0, 0), (first,), target, "#key"))
+        in_year: SQL = exp.true()
+        if made.date is not None:
+            in_year = self._in_year(Lowering(rows).value(made.date.node))
+        query = (
+            rows.select(shown, exp.Count(this=exp.Star()))
+            .where(both(column("is_expected", "r"), in_year))
+            .group_by(shown.copy())
+            .having(call("bool_and", column("is_filled", "r")))
+            .order_by(shown.copy())
+        )
+        for key, count in self.db.rows(query):
+            self.problems.add(
+                "D202",
+                f"{made.name} has no row at all for {first} {key}; all {count} expected would be filled in",
+                made.expected.at,
+            )
+
+    # --- unfolding ---
+
+    def _build_unfolded(self, made: TableDef) -> None:
+        unfold = made.unfold
+        assert unfold is not None
+        pattern = "[" + "".join("\\" + s if s in "\\]^-[" else s for s in "".join(unfold.separators)) + "]"
+        parts: list[exp.Select] = []
+        for place, (label, headings) in enumerate(unfold.columns.items()):
+            cell = column(f"{made.name}#{label}#text", "s")
+            names = call("regexp_split_to_array", cell, text(pattern)) if unfold.separators else exp.Array(expressions=[cell])
+            parts.append(
+                exp.select(
+                    named(column("#sid", "s"), "#source"), column("#src", "s"), column("#row", "s"),
+                    named(text(label), unfold.label), named(text(headings[0]), "#column"),
+                    named(number(place), "part"), named(call("generate_subscripts", names.copy(), number(1)), "nth"),
+                    named(call("unnest", names), "words"),
+                )
+                .from_(exp.alias_(table(unfold.source), "s", table=True))
+                .where(exp.Not(this=is_null(cell.copy())))
+            )  # fmt: skip
+        query: exp.Query = parts[0]
+        for part in parts[1:]:
+            query = exp.union(query, part, distinct=False)
+        kept = ("#source", "#src", "#row", unfold.label, "#column", "part", "nth")
+        tidy = exp.select(*(column(c, "u") for c in kept), named(cleaned(column("words", "u")), "words")).from_(
+            query.subquery("u")
+        )
+        f = made.fields[unfold.ref]
+        joins: list[tuple[exp.Table, SQL]] = []
+        value, fault = self._resolve(f, column("words", "r"), joins)
+        found = exp.select(*(column(c, "r") for c in kept), column("words", "r"), named(value, unfold.ref), named(fault, "fault")).from_(
+            tidy.subquery("r")
+        ).where(exp.Not(this=is_null(column("words", "r"))))
+        for target, on in joins:
+            found = found.join(target, on=on, join_type="left")
+        checked = table(f"{made.name}#checked", "work")
+        order = [ordered(column("part", "c")), ordered(column("nth", "c"))]
+        again = window(exp.RowNumber(), [column("#source", "c"), column(unfold.ref, "c")], order)
+        fault_or_twice = choose(
+            [
+                (exp.Not(this=is_null(column("fault", "c"))), column("fault", "c")),
+                (exp.GT(this=again, expression=number(1)), text("named twice on this record")),
+            ]
+        )
+        self.db.create(
+            checked,
+            exp.select(*(column(c, "c") for c in (*kept, "words", unfold.ref)), named(fault_or_twice, "reason")).from_(found.subquery("c")),
+        )
+        insert = exp.select(
+            text(made.name), column("#src", "c"), column("#row", "c"), column("#column", "c"), column("words", "c"), column("reason", "c")
+        ).from_(exp.alias_(checked, "c", table=True)).where(exp.Not(this=is_null(column("reason", "c"))))
+        self.db.run(exp.Insert(this=REJECTS, expression=insert))
+        position = exp.cast(window(exp.RowNumber(), [column("#source", "c")], order), "BIGINT")
+        people = exp.cast(window(exp.Count(this=exp.Star()), [column("#source", "c")]), "BIGINT")
+        typed = exp.select(
+            column("#source", "c"), column("#src", "c"), column("#row", "c"), column("#column", "c"),
+            column(unfold.label, "c"), column(unfold.ref, "c"), named(position, "position"), named(people, "people"),
+        ).from_(exp.alias_(checked, "c", table=True)).where(is_null(column("reason", "c")))  # fmt: skip
+        # ordered as the source is, then by place on the record
+        sid = exp.Add(this=exp.Mul(this=column("#source", "t"), expression=number(1 << 20)), expression=column("position", "t"))
+        key = call("concat", column("#key", "s"), text("/"), exp.cast(column("position", "t"), "TEXT"))
+        numbered = exp.select(named(sid, "#sid"), named(key, "#key"), exp.column(exp.Star(), table="t")).from_(
+            typed.subquery("t")
+        ).join(
+            exp.alias_(table(unfold.source), "s", table=True),
+            on=exp.EQ(this=column("#source", "t"), expression=column("#sid", "s")),
+        )
+        self.db.create(table(made.name), numbered)
+        self.db.drop(checked)
+
+    # --- what is computed from the row ---
+
+    def _rows(self, base: SQL, made: TableDef) -> Rows:
+        return Rows(base, "r", table, self.settings, self.pack, made.name)
+
+    def _derive(self, made: TableDef) -> None:
+        """Add derived fields, each after those it reads."""
+        waiting = {f.name: f for f in made.fields.values() if f.value is not None}
+        while waiting:
+            ready = [
+                f
+                for f in waiting.values()
+                if f.value is not None
+                and not any(isinstance(n, ex.Name) and not n.hops and n.leaf in waiting for n in f.value.node.walk())
+            ]
+            if not ready:
+                circle = " → ".join([*waiting, next(iter(waiting))])
+                self.problems.add("P405", f"derived fields read each other: {circle}", next(iter(waiting.values())).at)
+                return
+            rows = self._rows(table(made.name), made)
+            lowering = Lowering(rows)
+            values = [named(lowering.stored(f.value, f.type), f.name) for f in ready if f.value is not None]
+            fresh = table(f"{made.name}#derived", "work")
+            self.db.create(fresh, rows.select(exp.column(exp.Star(), table="r"), *values))
+            self.db.create(table(made.name), exp.select(exp.Star()).from_(fresh))
+            self.db.drop(fresh)
+            for f in ready:
+                del waiting[f.name]
+
+    def _in_year(self, day: SQL) -> SQL:
+        start, end = self.settings["period_start"], self.settings["period_end"]
+        assert isinstance(start, dt.date) and isinstance(end, dt.date)
+        bounds = [exp.cast(text(d.isoformat()), "DATE") for d in (start, end)]
+        return both(exp.GTE(this=day.copy(), expression=bounds[0]), exp.LTE(this=day.copy(), expression=bounds[1]))
+
+    def _date(self, made: TableDef) -> None:
+        """Add #date where the table has one, and count the records it puts outside the year."""
+        rows = self._rows(table(made.name), made)
+        if made.date is not None:
+            day = Lowering(rows).value(made.date.node)
+        elif made.unfold is not None and self.has_date(made.unfold.source):
+            day = rows.column(ex.Name(ex.DATE_TYPE, True, (0, 0), ("#source",), made.unfold.source, "#date"))
+        else:
+            return
+        fresh = table(f"{made.name}#dated", "work")
+        self.db.create(fresh, rows.select(exp.column(exp.Star(), table="r"), named(day, "#date")))
+        self.db.create(table(made.name), exp.select(exp.Star()).from_(fresh))
+        self.db.drop(fresh)
+        if made.unfold is None:
+            inside = exp.Coalesce(this=self._in_year(column("#date", "r")), expressions=[exp.false()])
+            outside = exp.select(exp.Count(this=exp.Star())).from_(exp.alias_(table(made.name), "r", table=True))
+            count = int(self.db.value(outside.where(exp.Not(this=exp.paren(inside)))))
+            if count:
+                self.loaded.outside[made.name] = count
+        if made.expected is not None:
+            filled = self.db.count(table(made.name), exp.column(exp.to_identifier("is_filled", quoted=True)))
+            if filled:
+                self.loaded.filled[made.name] = filled
+
+    def has_date(self, name: str) -> bool:
+        """Whether a date decides which year the rows of a table count in."""
+        return has_date(self.pack, name)
+
+
+def has_date(pack: Pack, name: str) -> bool:
+    """Whether a date decides which year the rows of a table count in."""
+    made = pack.tables[name]
+    return made.date is not None or (made.unfold is not None and has_date(pack, made.unfold.source))
+
+
+def _sql_type(kind: ex.Type) -> str:
+    names = {"text": "TEXT", "date": "DATE", "boolean": "BOOLEAN"}
+    return names.get(kind.base, "BIGINT")

@@ -1,0 +1,273 @@
+"""Problems a user can mend: where they are, what is wrong, why it matters, how to mend it.
+
+Expected problems are values. A stage collects them in `Problems`; the command line prints them all, sorted by
+position. `Stop` carries them out of a stage that cannot go on.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from wcwidth import wcswidth
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """A stretch of one line of a text file; line and column count characters from 1."""
+
+    file: str
+    line: int
+    column: int
+    length: int = 1
+    text: str = field(default="", compare=False, repr=False)
+
+    def shifted(self, offset: int, length: int = 1) -> Span:
+        """Return the span that starts `offset` characters further on the same line."""
+        return replace(self, column=self.column + offset, length=length)
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Cell:
+    """A place in a table of data; row counts from 1 with the header row, column is its heading."""
+
+    file: str
+    sheet: str = ""
+    row: int = 0
+    column: str = ""
+
+    def __str__(self) -> str:
+        place = self.file + (f"[{self.sheet}]" if self.sheet else "")
+        return place + (f":{self.row}" if self.row else "") + (f":{self.column}" if self.column else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """What every diagnostic of one code has in common: its title, why it matters, how it is mended."""
+
+    title: str
+    why: str
+    fix: str
+    severity: Severity = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One problem. `fix` replaces the code's own advice where this case allows a closer one."""
+
+    code: str
+    message: str
+    at: Span | Cell | None = None
+    fix: str | None = None
+    also: tuple[tuple[Span | Cell, str], ...] = ()
+
+    @property
+    def severity(self) -> Severity:
+        """Whether the problem stops the run."""
+        return CODES[self.code].severity
+
+    def __str__(self) -> str:
+        about = CODES[self.code]
+        place = f"{self.at}: " if self.at else ""
+        lines = [f"{place}{about.severity}[{self.code}]: {self.message}"]
+        if isinstance(self.at, Span) and self.at.text:
+            lines += _excerpt(self.at)
+        lines += [f"  also: {place}: {what}" for place, what in self.also]
+        lines.append(f"  why: {about.why}")
+        lines.append(f"  fix: {self.fix or about.fix}    docs/diagnostics.md#{self.code.lower()}")
+        return "\n".join(lines)
+
+
+def _excerpt(at: Span) -> list[str]:
+    """Show the line and a caret under the place, padded by the width the terminal gives each character."""
+    number = str(at.line)
+    before, marked = at.text[: at.column - 1], at.text[at.column - 1 : at.column - 1 + at.length]
+    pad, width = max(wcswidth(before), 0), max(wcswidth(marked), 1)
+    return [f"   {number} |  {at.text}", f"   {' ' * len(number)} |  {' ' * pad}{'^' * width}"]
+
+
+class Stop(Exception):  # noqa: N818 - it is not an error of ours
+    """Raised by a stage that cannot go on; carries what the user has to mend."""
+
+    def __init__(self, problems: Iterable[Diagnostic]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+class Problems:
+    """What a stage has found so far, in the order found; iterates sorted by position, each once."""
+
+    def __init__(self) -> None:
+        self._found: dict[Diagnostic, None] = {}
+
+    def add(
+        self,
+        code: str,
+        message: str,
+        at: Span | Cell | None = None,
+        fix: str | None = None,
+        also: Iterable[tuple[Span | Cell, str]] = (),
+    ) -> None:
+        """Note a problem."""
+        self._found[Diagnostic(code, message, at, fix, tuple(also))] = None
+
+    def extend(self, found: Iterable[Diagnostic]) -> None:
+        """Note problems another stage has found."""
+        self._found.update(dict.fromkeys(found))
+
+    def __iter__(self) -> Iterator[Diagnostic]:
+        return iter(sorted(self._found, key=_place))
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether any of them stops the run."""
+        return any(d.severity == "error" for d in self._found)
+
+    def stop_on_errors(self) -> None:
+        """Raise Stop if anything found is an error."""
+        if self.has_errors:
+            raise Stop(self)
+
+
+def _place(found: Diagnostic) -> tuple[str, str, int, int, str, str, str]:
+    at = found.at
+    if isinstance(at, Span):
+        return (at.file, "", at.line, at.column, "", found.code, found.message)
+    if isinstance(at, Cell):
+        return (at.file, at.sheet, at.row, 0, at.column, found.code, found.message)
+    return ("", "", 0, 0, "", found.code, found.message)
+
+
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """Return the one known word that `word` was probably meant to be, if it is close.
+
+    >>> closest("pionts", ["points", "base"])
+    'points'
+    >>> closest("colour", ["points", "base"]) is None
+    True
+    """
+    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=0.7)), None)
+
+
+def rename_to(word: str, known: Iterable[str]) -> str | None:
+    """Return the advice to rename `word` to the close known one, or None."""
+    near = closest(word, known)
+    return f'rename to "{near}"' if near else None
+
+
+CODES: dict[str, Code] = {
+    # --- YAML ---------------------------------------------------------------------------------------------
+    "P101": Code("file cannot be read", "a pack is read whole or not at all", "check the path and its permissions"),
+    "P102": Code("not UTF-8", "one encoding keeps every name the same on every machine", "save the file as UTF-8"),
+    "P103": Code("not YAML", "the rest of the file cannot be read reliably", "mend the syntax at the caret"),
+    "P104": Code(
+        "unknown key",
+        "unknown keys are refused, so that a typo cannot silently score nothing",
+        "remove it, or see docs/language.md for the keys allowed here",
+    ),
+    "P105": Code("key written twice", "of two values only one could count", "keep one of the two"),
+    "P106": Code("anchor, alias or merge key", "a rule must read the same where it stands", "write the value out"),
+    "P107": Code("tag", "values have the types of the pack language, never a program's", "remove the tag"),
+    "P108": Code("empty value", "nothing and zero are different answers", "give a value or remove the key"),
+    "P109": Code("tab", "tabs look like any number of spaces", "indent with spaces"),
+    "P110": Code(
+        "expression cut at a comma",
+        "inside braces YAML ends a value at the comma",
+        "put the expression on a line of its own",
+    ),
+    "P111": Code(
+        "expression begins with a quote", "YAML takes the quoted part for the whole value", "start with a name"
+    ),
+    "P112": Code(
+        "expression begins with a sign of YAML's",
+        "YAML takes the sign for a list, a block, a tag, an anchor or an alias",
+        "start with a name",
+    ),
+    "P113": Code("expression cut at #", "YAML takes ' #' for a comment", "put the whole expression in double quotes"),
+    "P114": Code(
+        "expression cut at a colon", "YAML takes ': ' for a mapping", "put the whole expression in double quotes"
+    ),
+    "P115": Code("not a mapping", "a pack file is a mapping of keys to values", "start the file with a key"),
+    "P116": Code("several documents", "a pack file holds one document", "remove the '---' line"),
+    # --- shape --------------------------------------------------------------------------------------------
+    "P201": Code("missing key", "without it the rule has no meaning", "add the key"),
+    "P202": Code("wrong kind of value", "values are not converted silently", "write the value as shown"),
+    "P203": Code("keys that do not go together", "the rule would have two meanings", "keep one of them"),
+    "P204": Code("not a name", "names stand in expressions", "use letters of any script, digits and _"),
+    "P205": Code("name used twice", "a name must mean one thing in a scope", "rename one of them"),
+    "P206": Code("reserved name", "it already means something in expressions", "choose another name"),
+    # --- expressions --------------------------------------------------------------------------------------
+    "P301": Code("not an expression", "a rule is only as sure as its reading", "mend the expression at the caret"),
+    "P302": Code(
+        "not allowed in an expression",
+        "expressions compute one value from named values, and nothing else",
+        "see docs/language.md for what expressions may hold",
+    ),
+    "P303": Code("unknown function", "only functions proved equal on every engine are allowed", "see docs/language.md"),
+    "P304": Code("wrong arguments", "a function called wrongly has no value", "see docs/language.md"),
+    "P305": Code("full-width or foreign sign", "it would become part of a name", "write the plain sign"),
+    "P306": Code("types do not fit", "values are not converted silently", "compare like with like"),
+    "P307": Code("not one of its values", "the condition could never hold", "use one of the values declared"),
+    # --- names and order ----------------------------------------------------------------------------------
+    "P401": Code("unknown name", "a rule about nothing would silently never hold", "use a name that is declared"),
+    "P402": Code("unknown table", "there are no records of that name", "use a table or kind of this pack"),
+    "P403": Code("no path to the subject", "records must belong to somebody", "add a ref, or say via"),
+    "P404": Code("several paths to the subject", "counting must be unambiguous", "say via: which ref"),
+    "P405": Code("circle", "each value needs another one first", "break the circle"),
+    "P406": Code(
+        "records could count twice",
+        "a record scored by two lines is counted again only when that is said",
+        "make the conditions exclude each other, or write again: true on the later line",
+    ),
+    "P407": Code("no such clause", "a rule must rest on a clause that can be quoted", "add it under clauses"),
+    "P408": Code("parameter does not cover", "a value without an entry would stop the run", "add it, or an else"),
+    # --- data ---------------------------------------------------------------------------------------------
+    "D101": Code("no file", "without its records everybody would score nothing", "add the file or sheet"),
+    "D102": Code("file cannot be read", "a data set is read whole or not at all", "save it again, or convert it"),
+    "D103": Code("no such column", "the field has nowhere to come from", "rename the column, or add the heading to columns"),
+    "D104": Code("heading twice", "of two columns only one could count", "rename or remove one of them"),
+    "D105": Code(
+        "file belongs to no table", "its rows are not part of the assessment", "rename it, or remove it", "warning"
+    ),
+    "D201": Code(
+        "row rejected", "a row that cannot be read is never skipped in silence", "mend the cell, or run with --accept-rejects"
+    ),
+    "D202": Code(
+        "everybody would be filled in",
+        "when every expected row of one is missing, a sheet is missing, not the people",
+        "add the sheet with its rows",
+    ),
+    "D203": Code("records outside the year", "they do not count", "nothing to do if that is right", "warning"),
+    "D301": Code("not a run folder", "history is read from what earlier runs wrote", "name a folder an earlier run wrote"),
+    "D302": Code("run folder of another year", "history must come before the year assessed", "leave this folder out"),
+    "D303": Code("two results for one year", "history must be unambiguous", "name one run folder a year"),
+    # --- run ----------------------------------------------------------------------------------------------
+    "R101": Code("no rule holds", "every subject must get exactly one value", "add a rule, or otherwise"),
+    "R102": Code("two rules disagree", "every subject must get exactly one value", "make the rules exclude each other"),
+    "R103": Code("value unknown", "a score or level cannot rest on a missing value", "fill the missing cell, or say optional: true"),
+    "R104": Code("tie at the edge", "the rule does not say which of them is chosen", "add an order_by, or ties: include or exclude"),
+    "R105": Code("control total missed", "the published total and the data disagree", "mend the data, or the line under reconcile"),
+    "R106": Code("no value for an argument", "the table of values has no entry for it", "add the entry, or an else"),
+    "R107": Code("take differs in a group", "a quota needs one number for its group", "use values that are the same for the group"),
+    "R108": Code("number too large", "the exact result does not fit", "check the data for a slip of a digit"),
+    "R109": Code("folder exists", "a run never overwrites another's result", "name another --out, or remove the folder"),
+    "R110": Code("nobody to assess", "a run without subjects has no result", "check the files of the kind"),
+    # --- engine and environment ---------------------------------------------------------------------------
+    "E101": Code(
+        "the rule engine is missing or broken",
+        "verdicts are concluded by durable-rules",
+        "CPPFLAGS=-DPyEval_CallObject=PyObject_CallObject pip install --no-binary :all: --force-reinstall durable-rules",
+    ),
+    "E102": Code("the rule engine failed", "no verdict is guessed", "run again; if it stays, report it with the pack"),
+    "E103": Code("the two judges disagree", "no verdict is guessed", "report it with the pack"),
+}

@@ -1,0 +1,1 @@
+"""The pack language: YAML to a checked pack."""

@@ -1,0 +1,122 @@
+"""The embedded engine: DuckDB runs queries that arrive as trees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NoReturn
+
+import duckdb
+from sqlglot import exp
+
+from evaluator.diagnostics import Cell, Problems, Stop
+from evaluator.sql.lower import SEPARATOR, SQL, number
+
+
+def table(name: str, schema: str = "data") -> exp.Table:
+    """Name a table, quoted."""
+    return exp.table_(exp.to_identifier(name, quoted=True), db=exp.to_identifier(schema, quoted=True))
+
+
+def named(value: SQL, name: str) -> exp.Alias:
+    """Write value as "name"."""
+    return exp.alias_(value, exp.to_identifier(name, quoted=True), copy=False)
+
+
+def ordered(value: SQL, descending: bool = False, nulls_first: bool = False) -> exp.Ordered:
+    """Write one key of an ordering; where nulls go is always written, as engines differ."""
+    return exp.Ordered(this=value, desc=descending, nulls_first=nulls_first)
+
+
+def window(function: SQL, by: list[SQL] | None = None, order: list[exp.Ordered] | None = None, so_far: bool = False) -> exp.Window:
+    """Write function over (partition by … order by …); `so_far` sums from the first row to this one."""
+    made = exp.Window(this=function)
+    if by:
+        made.set("partition_by", [part.copy() for part in by])
+    if order:
+        made.set("order", exp.Order(expressions=[key.copy() for key in order]))
+    if so_far:
+        spec = exp.WindowSpec(kind="ROWS", start="UNBOUNDED", start_side="PRECEDING", end="CURRENT ROW")
+        made.set("spec", spec)
+    return made
+
+
+class Database:
+    """One DuckDB connection, in memory with room to spill beside the result."""
+
+    def __init__(self, spill: Path | None = None, threads: int | None = None) -> None:
+        settings: dict[str, Any] = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+        if threads:
+            settings["threads"] = threads
+        if spill is not None:
+            settings["temp_directory"] = str(spill)
+        self.connection = duckdb.connect(":memory:", config=settings)
+        for schema in ("raw", "data", "work"):
+            self.connection.execute(f"create schema {schema}")
+        self.places: list[tuple[str, str]] = []  # of each source: file and sheet
+
+    def run(self, query: SQL, parameters: object = None) -> duckdb.DuckDBPyConnection:
+        """Run a query; what a user can mend comes back as Stop."""
+        try:
+            return self.connection.execute(query.sql("duckdb"), parameters)
+        except duckdb.Error as wrong:
+            self._explain(wrong)
+
+    def rows(self, query: SQL) -> list[tuple[Any, ...]]:
+        """Run a query and fetch all its rows."""
+        return self.run(query).fetchall()
+
+    def value(self, query: SQL) -> Any:
+        """Run a query and fetch the first value of its first row."""
+        row = self.run(query).fetchone()
+        return row[0] if row else None
+
+    def create(self, name: exp.Table, query: exp.Query) -> None:
+        """Make a table of a query's rows."""
+        self.run(exp.Create(this=name, kind="TABLE", expression=query, replace=True))
+
+    def drop(self, name: exp.Table) -> None:
+        """Forget a table."""
+        self.run(exp.Drop(this=name, kind="TABLE", exists=True))
+
+    def count(self, name: exp.Table, where: SQL | None = None) -> int:
+        """Count rows."""
+        query = exp.select(exp.Count(this=exp.Star())).from_(name)
+        return int(self.value(query.where(where) if where is not None else query))
+
+    def close(self) -> None:
+        """Let go of the connection and its files."""
+        self.connection.close()
+
+    def cell(self, source: Any, row: Any, column: str = "") -> Cell:
+        """Return the place of a record in its file."""
+        if source in (None, ""):
+            return Cell("(filled in)", column=column)
+        file, sheet = self.places[int(source)]
+        return Cell(file, sheet, int(row), column)
+
+    def _explain(self, wrong: duckdb.Error) -> NoReturn:
+        said = str(wrong)
+        problems = Problems()
+        if f"R106{SEPARATOR}" in said:
+            parameter, source, row, *arguments = said[said.index("R106") + 5 :].split(SEPARATOR)
+            shown = ", ".join(argument.split("\n")[0] for argument in arguments)
+            at = self.cell(source, row) if source else None
+            problems.add("R106", f"{parameter}({shown}) has no entry", at)
+        elif isinstance(wrong, (duckdb.OutOfRangeException, duckdb.ConversionException)):
+            problems.add("R108", said.split("\n")[0])
+        else:
+            raise wrong
+        raise Stop(problems) from None
+
+
+def first_value(values: list[SQL]) -> SQL:
+    """Return the first of these that is known."""
+    return exp.Coalesce(this=values[0], expressions=values[1:]) if len(values) > 1 else values[0]
+
+
+def row_number(order: list[exp.Ordered], by: list[SQL] | None = None) -> exp.Window:
+    """Number rows from 1 in an order."""
+    return window(exp.RowNumber(), by, order)
+
+
+ONE, ZERO = number(1), number(0)

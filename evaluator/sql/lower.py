@@ -1,0 +1,553 @@
+"""From the typed tree of an expression to SQL that is exact.
+
+A number is kept as a whole count of millionths (BIGINT), a whole number as it is. Inside an expression a number is a
+fraction of two SQL integers, so that a quotient loses nothing; it is rounded, half away from zero, to 6 places
+only where it is stored. The database's own division is never used.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import lcm
+
+from sqlglot import exp
+
+from evaluator.pack import expression as ex
+from evaluator.pack.definitions import Formula, Pack, ParameterDef
+from evaluator.pack.model import Match, exact, literal
+
+PLACES = 6
+UNIT = 10**PLACES
+SEPARATOR = "\x1f"  # between the parts of a message raised inside a query
+SQL = exp.Expression
+
+
+def column(name: str, table: str) -> exp.Column:
+    """Name a column, quoted."""
+    return exp.column(exp.to_identifier(name, quoted=True), table=exp.to_identifier(table, quoted=True))
+
+
+def number(value: int) -> exp.Expression:
+    """Write a whole number; beyond 64 bits as the wider type."""
+    made = exp.Literal.number(abs(value))
+    signed: exp.Expression = exp.Neg(this=made) if value < 0 else made
+    return signed
+
+
+def text(value: str) -> exp.Literal:
+    """Write a text literal, escaped by the printer."""
+    return exp.Literal.string(value)
+
+
+def wide(value: SQL) -> SQL:
+    """Widen an integer so that a product cannot overflow."""
+    if isinstance(value, exp.Cast) and value.to.this == exp.DataType.Type.INT128:
+        return value
+    return exp.cast(value, "INT128")
+
+
+def both(*conditions: SQL) -> SQL:
+    """Join conditions with and."""
+    return exp.and_(*conditions, copy=False)
+
+
+def either(*conditions: SQL) -> SQL:
+    """Join conditions with or."""
+    return exp.or_(*conditions, copy=False)
+
+
+def is_null(value: SQL) -> SQL:
+    """Write value is null."""
+    return exp.Is(this=exp.paren(value.copy(), copy=False), expression=exp.Null())
+
+
+def choose(branches: Sequence[tuple[SQL, SQL]], otherwise: SQL | None = None) -> SQL:
+    """Write case when … then … else … end."""
+    made = exp.Case(ifs=[exp.If(this=when, true=then) for when, then in branches])
+    if otherwise is not None:
+        made.set("default", otherwise)
+    return made
+
+
+def call(name: str, *arguments: SQL) -> SQL:
+    """Call a function that both engines spell alike."""
+    return exp.Anonymous(this=name, expressions=list(arguments))
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """num / den; den is a positive whole number known now, or an SQL integer that is positive or null."""
+
+    num: SQL
+    den: int | SQL
+
+    @property
+    def den_sql(self) -> SQL:
+        """The denominator as SQL."""
+        return number(self.den) if isinstance(self.den, int) else self.den.copy()
+
+
+class Rows:
+    """The rows an expression is computed over: a base table, and whatever its names lead to, joined once each."""
+
+    def __init__(
+        self,
+        base: SQL,
+        alias: str,
+        location: Callable[[str], SQL],
+        settings: dict[str, object],
+        pack: Pack,
+        owner: str,
+        subject: tuple[str, SQL] | None = None,
+    ) -> None:
+        self.base, self.alias, self.location, self.settings, self.pack = base, alias, location, settings, pack
+        self.owner, self.subject = owner, subject
+        self.joins: dict[tuple[str, ...], tuple[str, SQL, SQL]] = {}
+
+    def at(self, hops: tuple[str, ...]) -> str:
+        """Return the alias of the row that hops lead to, joining it where it is not yet."""
+        if not hops:
+            return self.alias
+        if hops not in self.joins:
+            before = self.at(hops[:-1])
+            alias = f"{self.alias}{len(self.joins) + 1}"
+            if hops == ("#subject",):
+                assert self.subject is not None
+                target, key = self.subject
+            else:
+                target, key = self._target(hops), column(hops[-1], before)
+            on = exp.EQ(this=key.copy(), expression=column("#sid", alias))
+            self.joins[hops] = (alias, self.location(target), on)
+        return self.joins[hops][0]
+
+    def _target(self, hops: tuple[str, ...]) -> str:
+        here = self.owner
+        for hop in hops:
+            table = self.pack.tables[here]
+            if hop == "#source":
+                assert table.unfold is not None
+                here = table.unfold.source
+            elif hop == "#subject":
+                assert self.subject is not None
+                here = self.subject[0]
+            else:
+                here = table.refs[hop]
+        return here
+
+    def column(self, name: ex.Name) -> SQL:
+        """Return the column a name stands for."""
+        return column(name.leaf, self.at(name.hops))
+
+    def select(self, *columns: SQL) -> exp.Select:
+        """Select columns from the base and everything joined so far."""
+        made = exp.select(*columns, copy=False).from_(exp.alias_(self.base.copy(), self.alias, table=True))
+        for alias, table, on in self.joins.values():
+            made = made.join(exp.alias_(table.copy(), alias, table=True), on=on.copy(), join_type="left")
+        return made
+
+    def place(self) -> list[SQL]:
+        """Say in SQL where the base row came from: its source and its row."""
+        return [exp.cast(column("#src", self.alias), "TEXT"), exp.cast(column("#row", self.alias), "TEXT")]
+
+
+class Lowering:
+    """Turn nodes into SQL over one set of rows."""
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
+
+    def stored(self, formula: Formula | ex.Node, kind: ex.Type | None = None) -> SQL:
+        """Return the value as it is stored: numbers rounded to millionths, everything else as it is.
+
+        `kind` is the type of the column where that is wider than the expression's own.
+        """
+        node = formula.node if isinstance(formula, Formula) else formula
+        base = (kind or node.type).base
+        if base == "number":
+            return stored_number(self.ratio(node))
+        if base == "integer":
+            return exp.cast(self.ratio(node).num, "BIGINT")
+        return self.value(node)
+
+    def condition(self, formula: Formula | ex.Node) -> SQL:
+        """Return a condition in three-valued logic."""
+        return self.value(formula.node if isinstance(formula, Formula) else formula)
+
+    def ordering(self, formula: Formula) -> SQL:
+        """Return a value that sorts as the expression does: levels by their place, the rest as stored."""
+        node = formula.node
+        if node.type.values and node.type.is_ordered and not node.type.is_number:
+            value = self.value(node)
+            places = [(exp.EQ(this=value.copy(), expression=text(str(v))), number(i)) for i, v in enumerate(node.type.values)]
+            return choose(places)
+        return self.stored(node)
+
+    # --- values that are not numbers ---
+
+    def value(self, node: ex.Node) -> SQL:
+        """Return the SQL of a node that is not a number, or of a condition."""
+        match node:
+            case ex.Const():
+                return self._constant(node)
+            case ex.Name():
+                return self.rows.column(node)
+            case ex.Setting():
+                return self._constant(ex.Const(node.type, False, node.place, self.rows.settings[node.name]))
+            case ex.Compare():
+                return self._compare(node)
+            case ex.OneOf():
+                if node.operand.type.is_number:
+                    return exp.paren(either(*(self._compare_values("=", node.operand, item) for item in node.items)))
+                return exp.In(this=self.value(node.operand), expressions=[self.value(item) for item in node.items])
+            case ex.IsNull():
+                operand = node.operand
+                return is_null(unreduced(self.ratio(operand)) if operand.type.is_number else self.value(operand))
+            case ex.Not():
+                return exp.Not(this=exp.paren(self.value(node.operand)))
+            case ex.Junction():
+                parts = [exp.paren(self.value(part)) for part in node.parts]
+                return exp.paren(both(*parts) if node.op == "and" else either(*parts))
+            case ex.Case():
+                return choose(*self._branches(node, lambda part: self.value(part)))
+            case ex.Call():
+                return self._call(node)
+            case ex.Lookup():
+                return self._lookup(node)
+        raise AssertionError(node)
+
+    def _constant(self, node: ex.Const) -> SQL:
+        match node.value:
+            case bool():
+                return exp.Boolean(this=node.value)
+            case str():
+                return text(node.value)
+            case dt.date():
+                return exp.cast(text(node.value.isoformat()), "DATE")
+            case None:
+                return exp.Null()
+        raise AssertionError(node)
+
+    def _branches(self, node: ex.Case, lower: Callable[[ex.Node], SQL]) -> tuple[list[tuple[SQL, SQL]], SQL]:
+        """Return the branches, each unknown test stopping the case."""
+        branches: list[tuple[SQL, SQL]] = []
+        for branch in node.branches:
+            test = self.value(branch.when)
+            if branch.when.nullable:
+                branches.append((is_null(test), exp.Null()))
+            branches.append((test, lower(branch.then)))
+        return branches, lower(node.otherwise)
+
+    def _compare(self, node: ex.Compare) -> SQL:
+        return self._compare_values(node.op, node.left, node.right)
+
+    def _compare_values(self, op: str, left: ex.Node, right: ex.Node) -> SQL:
+        if left.type.is_number:
+            return compare(op, self.ratio(left), self.ratio(right))
+        levels = left.type.values if left.type.is_ordered else right.type.values if right.type.is_ordered else ()
+        if op not in ("=", "<>") and levels:
+            sides = [self._level(side, levels) for side in (left, right)]
+            return _OPERATORS[op](this=sides[0], expression=sides[1])
+        return _OPERATORS[op](this=self.value(left), expression=self.value(right))
+
+    def _level(self, node: ex.Node, levels: tuple[object, ...]) -> SQL:
+        if isinstance(node, ex.Const):
+            return number(levels.index(node.value))
+        value = self.value(node)
+        return choose([(exp.EQ(this=value.copy(), expression=text(str(v))), number(i)) for i, v in enumerate(levels)])
+
+    def _call(self, node: ex.Call) -> SQL:
+        if node.function == "contains":
+            part = call("strpos", self.value(node.arguments[0]), self.value(node.arguments[1]))
+            return exp.GT(this=part, expression=number(0))
+        if node.function == "coalesce":
+            return exp.Coalesce(this=self.value(node.arguments[0]), expressions=[self.value(a) for a in node.arguments[1:]])
+        raise AssertionError(node.function)
+
+    # --- numbers ---
+
+    def ratio(self, node: ex.Node) -> Ratio:
+        """Return a number as an exact fraction of SQL integers."""
+        match node:
+            case ex.Const(value=Fraction() as value):
+                return Ratio(number(value.numerator), value.denominator)
+            case ex.Const(value=None):
+                return Ratio(exp.cast(exp.Null(), "BIGINT"), 1)
+            case ex.Setting():
+                return Ratio(number(int(str(self.rows.settings[node.name]))), 1)
+            case ex.Name():
+                return Ratio(self.rows.column(node), UNIT if node.type.base == "number" else 1)
+            case ex.Recall():
+                return Ratio(column(node.column, self.rows.alias), 1)
+            case ex.Arithmetic():
+                return self._arithmetic(node)
+            case ex.Case():
+                return self._case(node)
+            case ex.Call():
+                return self._number_call(node)
+            case ex.Lookup():
+                gives = self.rows.pack.parameters[node.parameter].type.gives
+                return Ratio(self._lookup(node), UNIT if gives.base == "number" else 1)
+        raise AssertionError(node)
+
+    def _arithmetic(self, node: ex.Arithmetic) -> Ratio:
+        known = constant_of(node)
+        if known is not None:
+            return Ratio(number(known.numerator), known.denominator)
+        a, b = self.ratio(node.left), self.ratio(node.right)
+        if node.op in "+-":
+            made = _OPERATORS[node.op]
+            (left, right), den = common([a, b])
+            return Ratio(exp.paren(made(this=left, expression=right)), den)
+        if node.op == "*":
+            if isinstance(a.den, int) and isinstance(b.den, int):
+                known_a, known_b = constant_of(node.left), constant_of(node.right)
+                if known_a is not None or known_b is not None:
+                    factor, other, ratio = (known_a, known_b, b) if known_a is not None else (known_b, known_a, a)
+                    assert factor is not None and isinstance(ratio.den, int)
+                    return Ratio(times(ratio.num, factor.numerator), ratio.den * factor.denominator)
+                return Ratio(_product(a.num, b.num), a.den * b.den)
+            return Ratio(_product(a.num, b.num), _product(a.den_sql, b.den_sql))
+        divisor = constant_of(node.right)
+        if divisor is not None and isinstance(a.den, int):
+            if divisor == 0:
+                return Ratio(exp.cast(exp.Null(), "BIGINT"), 1)
+            sign = -1 if divisor < 0 else 1
+            return Ratio(times(a.num, sign * divisor.denominator), a.den * abs(divisor.numerator))
+        # a sign lives in the numerator, and a divisor of nothing makes the quotient unknown
+        sign_of = choose([(exp.LT(this=exp.paren(b.num.copy()), expression=number(0)), number(-1))], number(1))
+        num = _product(_product(a.num, b.den_sql), sign_of)
+        absolute = exp.Abs(this=wide(b.num.copy()))
+        den = exp.Nullif(this=_product(a.den_sql, absolute), expression=number(0))
+        return Ratio(num, den)
+
+    def _case(self, node: ex.Case) -> Ratio:
+        ratios = [self.ratio(branch.then) for branch in node.branches] + [self.ratio(node.otherwise)]
+
+        def pick(values: list[SQL]) -> SQL:
+            order = iter(values)
+            branches, otherwise = self._branches(node, lambda _: next(order))
+            return choose(branches, otherwise)
+
+        return one_ratio(ratios, pick)
+
+    def _number_call(self, node: ex.Call) -> Ratio:
+        name = node.function
+        if name in ("year", "quarter", "month", "day", "weekday"):
+            made = {"year": exp.Year, "quarter": exp.Quarter, "month": exp.Month, "day": exp.Day, "weekday": exp.DayOfWeekIso}
+            return Ratio(exp.cast(made[name](this=self.value(node.arguments[0])), "BIGINT"), 1)
+        if name == "days":
+            first, last = (self.value(a) for a in node.arguments)
+            return Ratio(exp.cast(exp.DateDiff(this=last, expression=first, unit=exp.var("DAY")), "BIGINT"), 1)
+        if name == "months":
+            return Ratio(self._months(*(self.value(a) for a in node.arguments)), 1)
+        if name == "length":
+            return Ratio(exp.cast(exp.Length(this=self.value(node.arguments[0])), "BIGINT"), 1)
+        ratios = [self.ratio(argument) for argument in node.arguments]
+        if name == "abs":
+            return Ratio(exp.Abs(this=ratios[0].num), ratios[0].den)
+        if name == "floor":
+            return Ratio(floor(ratios[0]), 1)
+        if name == "ceil":
+            return Ratio(exp.Neg(this=exp.paren(floor(Ratio(exp.Neg(this=exp.paren(ratios[0].num)), ratios[0].den)))), 1)
+        if name == "round":
+            digits = 0
+            if len(node.arguments) == 2:
+                assert isinstance(node.arguments[1], ex.Const)
+                digits = int(str(node.arguments[1].value))
+            return Ratio(rounded(ratios[0], 10**digits), 10**digits)
+        if name == "coalesce":
+            known = [exp.Not(this=is_null(unreduced(ratio))) for ratio in ratios]
+
+            def first(values: list[SQL]) -> SQL:
+                return choose([(k.copy(), v) for k, v in zip(known, values[:-1], strict=False)], values[-1])
+
+            return one_ratio(ratios, first)
+        nums, den = common(ratios)
+        if name == "clamp":
+            value, low, high = nums
+            return Ratio(self._extreme(exp.Greatest, [low, self._extreme(exp.Least, [value, high])]), den)
+        return Ratio(self._extreme(exp.Least if name == "least" else exp.Greatest, nums), den)
+
+    @staticmethod
+    def _extreme(kind: type[exp.Func], values: list[SQL]) -> SQL:
+        """Return the least or greatest; unknown where any is, which the databases' own functions pass over."""
+        made = kind(this=values[0], expressions=values[1:])
+        maybe = [is_null(v) for v in values if not isinstance(v, (exp.Literal, exp.Neg))]
+        return choose([(either(*maybe), exp.Null())], made) if maybe else made
+
+    @staticmethod
+    def _months(first: SQL, last: SQL) -> SQL:
+        """Return the whole months from one date to another."""
+
+        def months(a: SQL, b: SQL) -> SQL:
+            def count(day: SQL) -> SQL:
+                year = exp.Mul(this=exp.Year(this=day.copy()), expression=number(12))
+                return exp.paren(exp.Add(this=year, expression=exp.Month(this=day.copy())))
+
+            short = exp.LT(this=exp.Day(this=b.copy()), expression=exp.Day(this=a.copy()))
+            whole = exp.Sub(this=count(b), expression=count(a))
+            return exp.paren(exp.Sub(this=whole, expression=choose([(short, number(1))], number(0))))
+
+        back = exp.LT(this=last.copy(), expression=first.copy())
+        return exp.cast(choose([(back, exp.Neg(this=months(last, first)))], months(first, last)), "BIGINT")
+
+    # --- parameters ---
+
+    def _lookup(self, node: ex.Lookup) -> SQL:
+        """Return the value of a parameter as it is stored (numbers in millionths)."""
+        parameter = self.rows.pack.parameters[node.parameter]
+        gives = parameter.type.gives
+        model = parameter.model
+
+        def result(value: object) -> SQL:
+            constant = ex.Const(gives, False, node.place, exact(value))
+            return self.stored(constant, gives)
+
+        otherwise = result(model.else_) if model.has("else") else self._no_entry(node, parameter)
+        if model.values is None:
+            table = model.is_ or model.from_ or model.up_to or {}
+            how = "is" if model.is_ else "from" if model.from_ else "up_to"
+            bounds = [exact(literal(key)) for key in table]
+            return self._banded(node.arguments[0], how, bounds, [result(v) for v in table.values()], otherwise)
+        assert model.rows is not None and model.columns is not None
+        lines = [
+            self._axis(node.arguments[1], model.columns, [result(v) for v in row], otherwise.copy()) for row in model.values
+        ]
+        return self._axis(node.arguments[0], model.rows, lines, otherwise)
+
+    def _axis(self, argument: ex.Node, axis: Match, results: list[SQL], otherwise: SQL) -> SQL:
+        return self._banded(argument, axis.how, [exact(b) for b in axis.bounds], results, otherwise)
+
+    def _banded(self, argument: ex.Node, how: str, bounds: list[object], results: list[SQL], otherwise: SQL) -> SQL:
+        op = {"is": "=", "from": ">=", "up_to": "<="}[how]
+        pairs = list(zip(bounds, results, strict=True))
+        if how == "from":
+            pairs.reverse()
+        branches = []
+        if argument.nullable:
+            unknown = self.value(ex.IsNull(ex.BOOLEAN, False, argument.place, argument))
+            branches.append((unknown, exp.Null()))
+        for bound, value in pairs:
+            constant = ex.Const(argument.type, False, argument.place, bound)
+            branches.append((self._compare_values(op, argument, constant), value))
+        return choose(branches, otherwise)
+
+    def _no_entry(self, node: ex.Lookup, parameter: ParameterDef) -> SQL:
+        """Raise, inside the query, with the parameter, its arguments and the row."""
+        if any(c is None for c in parameter.type.covered) or not all(
+            argument.type.values or argument.type.base == "boolean" for argument in node.arguments
+        ):
+            shown = []
+            for argument in node.arguments:
+                value = self.stored(argument)
+                shown.append(exp.cast(value, "TEXT"))
+            parts: list[SQL] = [text(f"R106{SEPARATOR}{node.parameter}")]
+            for part in (*self.rows.place(), *shown):
+                parts += [text(SEPARATOR), exp.Coalesce(this=part, expressions=[text("")])]
+            return call("error", exp.Concat(expressions=parts, safe=False, coalesce=False))
+        return exp.Null()
+
+
+_OPERATORS: dict[str, type[exp.Binary]] = {
+    "=": exp.EQ, "<>": exp.NEQ, "<": exp.LT, "<=": exp.LTE, ">": exp.GT, ">=": exp.GTE, "+": exp.Add, "-": exp.Sub,
+}  # fmt: skip
+
+
+def constant_of(node: ex.Node) -> Fraction | None:
+    """Return the value of an expression of literals."""
+    if isinstance(node, ex.Const) and isinstance(node.value, Fraction):
+        return node.value
+    if isinstance(node, ex.Arithmetic):
+        a, b = constant_of(node.left), constant_of(node.right)
+        if a is None or b is None or (node.op == "/" and b == 0):
+            return None
+        return {"+": a + b, "-": a - b, "*": a * b}[node.op] if node.op != "/" else a / b
+    return None
+
+
+def times(value: SQL, factor: int) -> SQL:
+    """Multiply by a known whole number."""
+    if factor == 1:
+        return value
+    if isinstance(value, exp.Literal):
+        return number(int(value.name) * factor)
+    return exp.paren(exp.Mul(this=exp.paren(wide(value)), expression=number(factor)))
+
+
+def _product(a: SQL, b: SQL) -> SQL:
+    return exp.paren(exp.Mul(this=wide(exp.paren(a.copy())), expression=wide(exp.paren(b.copy()))))
+
+
+def common(ratios: Sequence[Ratio]) -> tuple[list[SQL], int | SQL]:
+    """Bring fractions to one denominator."""
+    dens = [ratio.den for ratio in ratios]
+    known = [den for den in dens if isinstance(den, int)]
+    if len(known) == len(dens):
+        den = lcm(*known)
+        return [times(r.num, den // r.den) for r in ratios if isinstance(r.den, int)], den
+    whole: SQL = number(lcm(*known)) if known else number(1)
+    moving = [(i, den) for i, den in enumerate(dens) if not isinstance(den, int)]
+    for _, den in moving:
+        whole = _product(whole, den)
+    nums = []
+    for i, ratio in enumerate(ratios):
+        factor: SQL = number(lcm(*known) // ratio.den) if isinstance(ratio.den, int) else number(lcm(*known) if known else 1)
+        for j, den in moving:
+            if j != i:
+                factor = _product(factor, den)
+        nums.append(_product(ratio.num, factor))
+    return nums, whole
+
+
+def one_ratio(ratios: list[Ratio], pick: Callable[[list[SQL]], SQL]) -> Ratio:
+    """Make one fraction of several, of which `pick` takes one; those not taken may be unknown."""
+    if all(isinstance(ratio.den, int) for ratio in ratios):
+        nums, den = common(ratios)
+        return Ratio(pick(nums), den)
+    return Ratio(pick([ratio.num for ratio in ratios]), pick([ratio.den_sql for ratio in ratios]))
+
+
+def unreduced(ratio: Ratio) -> SQL:
+    """Return something that is null exactly where the fraction is."""
+    return ratio.num if isinstance(ratio.den, int) else _product(ratio.num, ratio.den)
+
+
+def compare(op: str, a: Ratio, b: Ratio) -> SQL:
+    """Compare two fractions without dividing."""
+    if isinstance(a.den, int) and isinstance(b.den, int):
+        (left, right), _ = common([a, b])
+    else:
+        left, right = _product(a.num, b.den_sql), _product(b.num, a.den_sql)
+    return _OPERATORS[op](this=left, expression=right)
+
+
+def floor(ratio: Ratio) -> SQL:
+    """Return the greatest whole number not above a fraction."""
+    if ratio.den == 1:
+        return ratio.num
+    num, den = exp.paren(ratio.num), ratio.den_sql
+    down = exp.IntDiv(this=num.copy(), expression=den.copy())
+    # integer division goes towards zero, so below zero it is done on the mirrored number
+    lifted = exp.paren(exp.Sub(this=exp.Add(this=exp.Neg(this=num.copy()), expression=den.copy()), expression=number(1)))
+    up = exp.Neg(this=exp.paren(exp.IntDiv(this=lifted, expression=den.copy())))
+    return choose([(exp.GTE(this=num.copy(), expression=number(0)), down)], up)
+
+
+def rounded(ratio: Ratio, scale: int) -> SQL:
+    """Return a fraction times `scale` as a whole number, rounded half away from zero."""
+    if isinstance(ratio.den, int) and scale % ratio.den == 0:
+        return times(ratio.num, scale // ratio.den)
+    num, den = wide(exp.paren(ratio.num)), ratio.den_sql
+    twice = exp.Mul(this=exp.Abs(this=num), expression=number(2 * scale))
+    lifted = exp.paren(exp.Add(this=twice, expression=den))
+    whole = exp.IntDiv(this=lifted, expression=exp.paren(exp.Mul(this=number(2), expression=ratio.den_sql)))
+    negative = exp.LT(this=exp.paren(ratio.num.copy()), expression=number(0))
+    return choose([(negative, exp.Neg(this=exp.paren(whole)))], whole.copy())
+
+
+def stored_number(ratio: Ratio) -> SQL:
+    """Return a fraction as millionths."""
+    return exp.cast(rounded(ratio, UNIT), "BIGINT")
