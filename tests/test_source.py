@@ -13,15 +13,17 @@ from evaluator.pack.source import List, Map, Text, read_yaml
 
 PACK = sorted((Path(__file__).parents[1] / "rules" / "daguan").glob("*.yaml"))
 SHARED = settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=3000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
 @pytest.fixture(params=["C", "Python"])
-def loader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Read with libyaml's parser, and with the one in Python that stands in for it."""
+def loader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Read with libyaml's parser, and with the one in Python that stands in for it; what to compare with."""
     if request.param == "Python":
         monkeypatch.setattr(source, "LOADER", yaml.SafeLoader)
+        return yaml.BaseLoader
+    return yaml.CBaseLoader
 
 
 def read(folder: Path, text: str | bytes) -> tuple[Map | None, list[Diagnostic]]:
@@ -46,7 +48,9 @@ def leaves(tree: Any) -> list[str]:
 
 # --- places -----------------------------------------------------------------------------------------------
 
-values = st.text(st.sampled_from("甲乙，：ab'\"\\#:-=(),{}[]!|>é😀   \n\n"), min_size=1, max_size=60)
+values = st.text(st.sampled_from("甲乙，：ab'\"\\#:-=(),{}[]!|>é😀   \n\n"), min_size=1, max_size=60).filter(
+    str.strip
+)
 
 
 @SHARED
@@ -151,6 +155,22 @@ def test_pack_files_read_clean(path: Path) -> None:
 def test_no_false_alarm(tmp_path: Path, text: str) -> None:
     tree, found = read(tmp_path, text)
     assert tree == yaml.load(text, yaml.BaseLoader), found
+
+
+WORDS = [
+    "a", "甲", "= 'x'", "'#1'", "' #'", "(b)", "(1, 2)", "': '", ":", ",", "- ", "!", "> #", "{}", "[x]", "|",
+    "& *",
+]  # fmt: skip
+balanced = st.lists(st.sampled_from(WORDS), min_size=1, max_size=8).map(" ".join)
+
+
+@SHARED
+@given(value=balanced, in_flow=st.booleans(), width=st.integers(5, 80))
+def test_whatever_is_rightly_quoted_is_no_trap(tmp_path: Path, value: str, in_flow: bool, width: int) -> None:
+    whole = {"when": value, "by": [value, "b"], "r": [{"where": value, "is": "A"}], "measures": {"m": value}}
+    text = yaml.dump(whole, default_flow_style=in_flow, width=width, allow_unicode=True)
+    tree, found = read(tmp_path, text)
+    assert tree == whole, found
 
 
 # --- what is refused --------------------------------------------------------------------------------------
@@ -292,6 +312,12 @@ def test_trap_on_a_measure_and_on_the_last_of_several_lines(tmp_path: Path) -> N
         assert isinstance(found[0].at, Span) and found[0].at.line == 2
 
 
+def test_text_above_an_error_is_not_blamed(tmp_path: Path) -> None:
+    for above in ("标题：一", "when: '甲' = 乙"):
+        _, found = read(tmp_path, f"note: |\n  {above}\nb: @me\n")
+        assert [place(one) for one in found] == ["P103 3:4+1"]
+
+
 def test_all_problems_are_found_at_once(tmp_path: Path) -> None:
     _, found = read(
         tmp_path,
@@ -306,27 +332,25 @@ def test_all_problems_are_found_at_once(tmp_path: Path) -> None:
 # --- any input --------------------------------------------------------------------------------------------
 
 WHOLE = [path.read_bytes() for path in PACK]
-PIECES = (
-    """\n| |\t|'|"|{|}|[|(|)|]|,|: |:| #|- |!|&a |*a|>|? |---\n|...\n|%YAML 9\n|\r|\\|：|<<: |~|\x85""".split(
-        "|"
-    )
-)
-SIGNS = [piece.encode() for piece in PIECES] + [b"|", b"\xff"]
+PIECES = [
+    *"\n \t\r'\"{}[](),:!|>~\\：\x85", ": ", " #", "- ", "? ", "&a ", "*a", "<<: ", "---\n", "%YAML 9\n",
+]  # fmt: skip
+SIGNS = [piece.encode() for piece in PIECES] + [b"\xff"]
 LINES = st.lists(st.sampled_from([*SIGNS, b"when: ", b"measures:", b"a", b"  "]), max_size=40).map(b"".join)
 
 
 @SHARED
 @given(data=st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode()) | LINES)
-@pytest.mark.usefixtures("loader")
-def test_any_bytes_are_read_or_refused(tmp_path: Path, data: bytes) -> None:
-    for one in read(tmp_path, data)[1]:
-        assert str(one)
+def test_any_bytes_are_read_or_refused(tmp_path: Path, loader: Any, data: bytes) -> None:
+    tree, found = read(tmp_path, data)
+    assert all(str(one) for one in found)
+    if tree is not None:
+        assert tree == yaml.load(data.decode("utf-8-sig"), loader)
 
 
 @SHARED
 @given(seed=st.integers(0, 2**32))
-@pytest.mark.usefixtures("loader")
-def test_any_change_to_a_pack_is_read_or_refused(tmp_path: Path, seed: int) -> None:
+def test_any_change_to_a_pack_is_read_or_refused(tmp_path: Path, loader: Any, seed: int) -> None:
     choose = random.Random(seed)
     data = choose.choice(WHOLE)
     for _ in range(choose.randint(1, 6)):
@@ -334,5 +358,7 @@ def test_any_change_to_a_pack_is_read_or_refused(tmp_path: Path, seed: int) -> N
         data = (
             data[:at] + choose.choice(SIGNS) * choose.choice([1, 1, 1, 3]) + data[at + choose.randint(0, 4) :]
         )
-    for one in read(tmp_path, data)[1]:
-        assert str(one)
+    tree, found = read(tmp_path, data)
+    assert all(str(one) for one in found)
+    if tree is not None:
+        assert tree == yaml.load(data.decode("utf-8-sig"), loader)

@@ -1,8 +1,9 @@
 """Readers: the files of a data folder become raw tables of text in which every row keeps its place.
 
-CSV (UTF-8, GB18030, UTF-16), workbooks (.xlsx), JSON lines and Parquet. Text stays as written, an empty cell is
-null, and rows without any cell are left out; typing is the next stage's work. "#row" is the row the clerk sees:
-the row of the worksheet, the physical line of a text file on which the record begins, the record of a Parquet file.
+CSV (UTF-8, GB18030, UTF-16), workbooks (.xlsx), JSON lines and Parquet. Text stays as written, an empty
+cell is null, rows with nothing in any cell are left out; typing is the next stage's work. "#row" is the row a
+clerk sees: the row of the worksheet, the line of a text file on which the record begins, the record of a
+Parquet file.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import IO, Any, Literal
 from xml.etree import ElementTree
 
 import duckdb
@@ -30,13 +31,23 @@ from python_calamine import CalamineWorkbook, SheetTypeEnum
 
 from evaluator.diagnostics import Cell, Problems
 
+Form = Literal["csv", "json", "workbook", "parquet"]
+Row = tuple[int, Sequence[str | None]]  # the number of the row, and its cells under the sheet's headings
+
 BLANK = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\ufeff\u200b"
-EXCEL_ERRORS = frozenset(
-    "#N/A #DIV/0! #NAME? #NULL! #NUM! #REF! #VALUE! #CALC! #SPILL! #FIELD! #BLOCKED! #GETTING_DATA".split()
+EXCEL_ERRORS = (
+    *("#N/A", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!"),
+    *("#CALC!", "#SPILL!", "#FIELD!", "#BLOCKED!", "#GETTING_DATA"),
 )
 
 _HALF_WIDTH = {ord(c) + 0xFEE0: c for c in map(chr, range(0x30, 0x7B)) if c.isalnum()} | {0x3000: " "}
 _QUIET = (".md", ".yaml", ".yml")
+_FORMS: dict[str, Form] = {
+    **dict.fromkeys((".csv", ".tsv"), "csv"),
+    **dict.fromkeys((".jsonl", ".ndjson"), "json"),
+    **dict.fromkeys((".xlsx", ".xlsm"), "workbook"),
+    ".parquet": "parquet",
+}
 # calamine hands over an error cell as an empty one, and only of .xlsx can the bytes easily be asked again
 _OTHER_WORKBOOKS = (".xls", ".xlsb", ".ods", ".et")
 _FAULTS_SHOWN = 20
@@ -44,16 +55,14 @@ _BLOCK = 1 << 20
 _BLANK_LINE = re.compile(
     rb'\n(?:[,;" \t\r\v\f]|\xe3\x80\x80|\xc2\xa0|\xef\xbb\xbf|\xe2\x80\x8b|\xa1\xa1)*(?:\n|(?<!\n)\Z)'
 )
-_CJK_RUN = re.compile("[\u0800-\uffff]{3}")
-_LAST_CHILD_EMPTY = re.compile(rb"/></(?:\w+:)?c>")
+_CJK_RUN = re.compile("[\u0800-\uffff]{2}")
+_ODD_CELL = re.compile(rb"""t=["']e["']|f></|v></|/></(?:\w+:)?c>""")
 _CSV_FAULTS = {
     "unexpected end of data": "the quote opened in this row is never closed",
     "field larger than field limit (131072)": "a cell is longer than 131,072 characters; is a quote missing?",
 }
 _CSV_OPTIONS = """header = false, quote = '"', escape = '"', nullstr = '', auto_detect = false,
     compression = 'none', hive_partitioning = false"""
-
-Row = tuple[int, Sequence[str | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +78,7 @@ class _Text:
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """A column as found; `place` is what the file calls it: an index in digits, a key, the raw name."""
+    """A column as found, with the row of its heading."""
 
     heading: str
     place: str
@@ -81,7 +90,8 @@ class _Column:
 class Sheet:
     """One CSV, JSON lines or Parquet file, or one sheet of a workbook.
 
-    `names` are those by which a table may claim it; `kinds` holds, for each heading, "text" or the DuckDB type.
+    `names` are those by which a table may claim it. For each heading, `kinds` holds "text" or a DuckDB type,
+    and `places` what the file calls the column: its index from the left, its key, its raw name.
     """
 
     file: str
@@ -92,6 +102,7 @@ class Sheet:
     kinds: tuple[str, ...]
     path: Path
     shown: str
+    form: Form
     places: tuple[str, ...]
     heading_row: int
     text: _Text | None
@@ -138,7 +149,7 @@ class _Faults:
         self.problems.add("D102", str(fault), replace(self.at, row=fault.row, column=fault.column), fault.fix)
 
 
-Finder = Callable[[Path, _Faults], Iterator[tuple[str, list[_Column], _Text | None]]]
+Found = tuple[str, list[_Column], _Text | None]
 
 
 def clean(text: str) -> str:
@@ -157,9 +168,10 @@ def find_sheets(folder: Path, problems: Problems) -> list[Sheet]:
         return []
     sheets: list[Sheet] = []
     for path in sorted(_files(folder, problems), key=lambda p: p.relative_to(folder).as_posix()):
-        shown, faults = path.as_posix(), _Faults(problems, Cell(path.as_posix()))
+        shown, form = path.as_posix(), _FORMS[path.suffix.lower()]
+        faults = _Faults(problems, Cell(shown))
         with faults.caught():
-            found = list(_FINDERS[path.suffix.lower()](path, faults))
+            found = list(_FINDERS[form](path, faults))
             with path.open("rb") as stream:
                 sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
             for name, columns, text in found:
@@ -176,6 +188,7 @@ def find_sheets(folder: Path, problems: Problems) -> list[Sheet]:
                         kinds=tuple(c.kind for c in kept),
                         path=path.absolute(),
                         shown=shown,
+                        form=form,
                         places=tuple(c.place for c in kept),
                         heading_row=kept[0].row if kept else 0,
                         text=text,
@@ -208,10 +221,8 @@ def _files(folder: Path, problems: Problems) -> Iterator[Path]:
                 problems.add("D102", "is not a regular file", at, "remove it")
             elif suffix in _OTHER_WORKBOOKS:
                 problems.add("D102", f"{suffix} workbooks are not read", at, "save the workbook as .xlsx")
-            elif suffix not in _FINDERS:
-                problems.add(
-                    "D105", "is no kind of file that is read", at, "save it as .csv or .xlsx, or remove it"
-                )
+            elif suffix not in _FORMS:
+                problems.add("D105", "is no kind of file that is read", at, "save it as .csv or .xlsx")
             else:
                 yield path
 
@@ -221,7 +232,7 @@ def _shown(path: Path) -> str:
 
 
 def _check_headings(columns: Iterable[_Column], at: Cell, problems: Problems) -> None:
-    """Note headings that would be one name to the database, which does not know capitals from small letters."""
+    """Note headings that would be one name to the database, to which capitals are small letters."""
     seen: dict[str, str] = {}
     for column in columns:
         place = replace(at, row=column.row, column=column.heading)
@@ -243,25 +254,15 @@ def load(con: duckdb.DuckDBPyConnection, sheet: Sheet, table: str, columns: Sequ
     unload(con, table)
     problems = Problems()
     faults = _Faults(problems, sheet.at())
-    asked = [sheet.headings.index(column) for column in columns]
+    asked = {column: sheet.headings.index(column) for column in columns}
     with faults.caught(), TemporaryDirectory(prefix="evaluator-") as temporary:
         spool = Path(temporary, "rows.csv")
-        suffix = sheet.path.suffix.lower()
-        if suffix == ".parquet":
+        if sheet.form == "parquet":
             _view_parquet(con, sheet, table, asked)
-        elif _FINDERS[suffix] is _find_objects:
-            _load_rows(
-                con, _object_rows(sheet, faults), spool, table, dict(zip(columns, asked, strict=True)), faults
-            )
-        else:
-            places = {column: int(sheet.places[i]) for column, i in zip(columns, asked, strict=True)}
-            if _FINDERS[suffix] is _find_workbook:
-                rows = _grid(
-                    sheet.path, sheet.sheet, _error_cells(sheet.path, sheet.sheet), sheet.heading_row
-                )
-                _load_rows(con, rows, spool, table, places, faults)
-            elif not _load_simple_csv(con, sheet, spool, table, places):
-                _load_rows(con, _csv_rows(sheet, faults), spool, table, places, faults)
+        elif not _load_simple_csv(con, sheet, table, asked, spool):
+            _load_rows(con, _ROWS[sheet.form](sheet, faults), table, asked, spool)
+            if faults.count:
+                unload(con, table)
     problems.stop_on_errors()
 
 
@@ -276,30 +277,22 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+def _as(named: dict[str, str]) -> str:
+    return "".join(f", {source} as {_quoted(column)}" for column, source in named.items())
 
 
 def _load_rows(
-    con: duckdb.DuckDBPyConnection,
-    rows: Iterable[Row],
-    spool: Path,
-    table: str,
-    places: dict[str, int],
-    faults: _Faults,
+    con: duckdb.DuckDBPyConnection, rows: Iterable[Row], table: str, asked: dict[str, int], spool: Path
 ) -> None:
     """Load rows read in Python: through a CSV file of our own, four times as fast as list parameters."""
     with spool.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, quoting=csv.QUOTE_ALL, lineterminator="\n")
-        for row, cells in rows:
-            if not _is_blank(cells):
-                writer.writerow([row, *(cells[i] if i < len(cells) else None for i in places.values())])
-    if faults.count:
-        return
-    kinds = "'#row': 'BIGINT'" + "".join(f", 'c{i}': 'VARCHAR'" for i in range(len(places)))
-    named = "".join(f", c{i} as {_quoted(column)}" for i, column in enumerate(places))
+        writer.writerows([row, *(cells[i] for i in asked.values())] for row, cells in rows)
+    kinds = "".join(f", 'c{i}': 'VARCHAR'" for i in asked.values())
+    named = _as({column: f"c{i}" for column, i in asked.items()})
     # one thread, because several may lose their way among line breaks inside cells
-    source = f"read_csv(?, columns = {{{kinds}}}, delim = ',', parallel = false, {_CSV_OPTIONS})"
+    options = f"delim = ',', new_line = '\\n', parallel = false, {_CSV_OPTIONS}"
+    source = f"read_csv(?, columns = {{'#row': 'BIGINT'{kinds}}}, {options})"
     try:
         con.execute(f'create table {_quoted(table)} as select "#row"{named} from {source}', [_no_glob(spool)])
     except duckdb.InvalidInputException as error:
@@ -313,7 +306,7 @@ def _is_blank(cells: Iterable[str | None]) -> bool:
 # CSV
 
 
-def _find_csv(path: Path, _: _Faults) -> Iterator[tuple[str, list[_Column], _Text | None]]:
+def _find_csv(path: Path, _: _Faults) -> Iterator[Found]:
     text = _scan(path)
     with path.open(encoding=text.encoding, newline="") as stream:
         line = next((line for line in stream if line.strip(BLANK + ',;"')), "")
@@ -341,7 +334,7 @@ def _scan(path: Path, encoding: str = "utf-8") -> _Text:
             text = block.decode(encoding)
         except UnicodeDecodeError as error:
             line = lines + block.count(b"\n", 0, error.start) + 1
-            # a GB18030 file passes for UTF-8 for a character or two; a UTF-8 file with one bad byte for GB18030 entirely
+            # GB18030 passes for UTF-8 for a character or two; UTF-8 with one bad byte often for GB18030
             if has_cjk or _CJK_RUN.search(block[: error.start].decode(encoding)) or encoding != "utf-8":
                 wanted = "UTF-8" if encoding == "utf-8" else "UTF-8 or GB18030"
                 raise _Fault(f"is not {wanted}", line, fix="save the file as UTF-8") from error
@@ -392,63 +385,64 @@ def _records(path: Path, text: _Text) -> Iterator[tuple[int, list[str]]]:
 
 def _csv_rows(sheet: Sheet, faults: _Faults) -> Iterator[Row]:
     assert sheet.text is not None
-    width = sheet.text.width
+    width, indexes = sheet.text.width, [int(place) for place in sheet.places]
     for line, cells in _records(sheet.path, sheet.text):
-        if line <= sheet.heading_row:
+        if line <= sheet.heading_row or _is_blank(cells):
             continue
         if len(cells) > width and not _is_blank(cells[width:]):
             message = f"the row has {len(cells)} cells, the heading {width}"
             faults.add(_Fault(message, line, fix="put cells that hold the separator in double quotes"))
-        elif any(cell.startswith(" ") and cell.lstrip(" ").startswith('"') for cell in cells):
+        elif any(cell[:1] == " " and cell.lstrip(" ")[:1] == '"' for cell in cells):
             faults.add(_Fault("a blank stands before a quote", line, fix="remove the blank before the quote"))
         else:
-            yield line, cells
+            yield line, [cells[i] if i < len(cells) else None for i in indexes]
 
 
 def _load_simple_csv(
-    con: duckdb.DuckDBPyConnection, sheet: Sheet, spool: Path, table: str, places: dict[str, int]
+    con: duckdb.DuckDBPyConnection, sheet: Sheet, table: str, asked: dict[str, int], spool: Path
 ) -> bool:
-    """Let DuckDB read the file, if every line of it is a record; otherwise leave nothing and return False.
+    """Let DuckDB read a CSV file if every line of it is a record; otherwise leave nothing and return False.
 
-    Rows are numbered by their rowid, at a third of the cost of row_number(): DuckDB keeps the order of the file.
+    Rows are numbered by their rowid, much cheaper than row_number(): DuckDB keeps the order of the file.
     """
-    text = sheet.text
-    if text is None or not text.is_simple:
+    text, path, lines = sheet.text, sheet.path, f"{table}#lines"
+    if sheet.form != "csv" or text is None or not text.is_simple:
         return False
     if text.encoding == "gb18030":
         with (
-            sheet.path.open(encoding=text.encoding, newline="") as stream,
-            spool.open("w", encoding="utf-8", newline="") as copy,
+            path.open(encoding=text.encoding, newline="") as old,
+            open(spool, "w", encoding="utf-8", newline="") as new,
         ):
-            shutil.copyfileobj(stream, copy, _BLOCK)
-    path = spool if text.encoding == "gb18030" else sheet.path
-    lines = f"{table}#lines"
+            shutil.copyfileobj(old, new, _BLOCK)
+        path = spool
+    named = {column: f"c{sheet.places[i]}" for column, i in asked.items()}
     kinds = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(text.width))
-    wanted = ", ".join(f"c{i}" for i in sorted(set(places.values()) or {0}))
     source = f"read_csv(?, columns = {{{kinds}}}, delim = ?, skip = 1, null_padding = true, {_CSV_OPTIONS})"
+    wanted = ", ".join(dict.fromkeys(named.values())) or "c0"
     con.execute("set preserve_insertion_order = true")
     try:
         made = con.execute(
             f"create table {_quoted(lines)} as select {wanted} from {source}",
             [_no_glob(path), text.delimiter],
         )
-        count = made.fetchall()[0][0]
+        is_whole = made.fetchall() == [(text.lines - 1,)]
     except (duckdb.OutOfMemoryException, duckdb.InterruptException):
         raise
-    except duckdb.Error:  # ragged, or with line breaks in its cells: our own reader knows which, and where
-        return False
-    if count != text.lines - 1:
+    except duckdb.Error:  # our own reader will know what is wrong, and where
+        is_whole = False
+    if not is_whole:
         unload(con, table)
         return False
-    named = "".join(f", c{i} as {_quoted(column)}" for column, i in places.items())
-    con.execute(f'create view {_quoted(table)} as select rowid + 2 as "#row"{named} from {_quoted(lines)}')
+    con.execute(
+        f'create view {_quoted(table)} as select rowid + 2 as "#row"{_as(named)} from {_quoted(lines)}'
+    )
     return True
 
 
 # JSON lines
 
 
-def _find_objects(path: Path, faults: _Faults) -> Iterator[tuple[str, list[_Column], _Text | None]]:
+def _find_objects(path: Path, faults: _Faults) -> Iterator[Found]:
     text, keys = _scan(path), dict[str, int]()
     for line, record in _objects(path, text.encoding, faults):
         for key in record:
@@ -465,17 +459,16 @@ def _object_rows(sheet: Sheet, faults: _Faults) -> Iterator[Row]:
 
 def _objects(path: Path, encoding: str, faults: _Faults) -> Iterator[tuple[int, dict[str, str | None]]]:
     """Read the objects of a JSON lines file; a number keeps its digits as they are written."""
+    decode = json.JSONDecoder(
+        object_pairs_hook=_unique, parse_int=str, parse_float=str, parse_constant=_refuse
+    ).decode
     with path.open(encoding=encoding, newline="\n") as stream:
         for number, line in enumerate(stream, 1):
             if not line.strip(BLANK):
                 continue
             try:
-                found = json.loads(
-                    line, object_pairs_hook=_unique, parse_int=str, parse_float=str, parse_constant=_refuse
-                )
-                if not isinstance(found, dict):
-                    raise ValueError("the line is not an object")
-                if "\\u" in line and "\0" in "".join(map(str, [*found, *found.values()])).encode().decode():
+                record = _flat(decode(line))
+                if "\\u" in line and "\0" in "".join(map(str, (*record, *record.values()))).encode().decode():
                     raise ValueError("a text holds the character NUL")
             except json.JSONDecodeError as error:
                 faults.add(_Fault(f"the line is not JSON: {error.msg} (character {error.colno})", number))
@@ -486,11 +479,8 @@ def _objects(path: Path, encoding: str, faults: _Faults) -> Iterator[tuple[int, 
             except ValueError as error:
                 faults.add(_Fault(str(error), number))
             else:
-                nested = [key for key, value in found.items() if isinstance(value, dict | list)]
-                if nested:
-                    faults.add(_Fault("the value is not a single one", number, clean(nested[0])))
-                else:
-                    yield number, {k: str(v).lower() if isinstance(v, bool) else v for k, v in found.items()}
+                if not _is_blank(record.values()):
+                    yield number, record
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -504,52 +494,66 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
 
 
+def _flat(found: object) -> dict[str, str | None]:
+    if not isinstance(found, dict):
+        raise ValueError("the line is not an object")
+    for key, value in found.items():
+        if isinstance(value, bool):
+            found[key] = str(value).lower()
+        elif isinstance(value, dict | list):
+            raise ValueError(f'"{key}" is not a single value')
+    return found
+
+
 # workbooks
 
 
-def _find_workbook(path: Path, _: _Faults) -> Iterator[tuple[str, list[_Column], _Text | None]]:
-    with _damage_noted(path), CalamineWorkbook.from_path(path) as book:
-        names = [sheet.name for sheet in book.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet]
-    for name in names:
-        for row, cells in _grid(path, name, {}):
-            if not _is_blank(cells):
-                yield name, [_Column(clean(cell), str(i), row) for i, cell in enumerate(cells)], None
-                break
+def _find_workbook(path: Path, _: _Faults) -> Iterator[Found]:
+    with _opened(path) as book:
+        for name in [sheet.name for sheet in book.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet]:
+            first = next((row for row in _grid(book, name) if not _is_blank(row[1])), None)
+            if first is not None:
+                yield name, [_Column(clean(cell), str(i), first[0]) for i, cell in enumerate(first[1])], None
+
+
+def _workbook_rows(sheet: Sheet, _: _Faults) -> Iterator[Row]:
+    indexes = [int(place) for place in sheet.places]
+    with _opened(sheet.path) as book:
+        errors = _error_cells(sheet.path, sheet.sheet)
+        for row, cells in _grid(book, sheet.sheet):
+            for column, text in errors.pop(row, {}).items():
+                cells[column] = text
+            if row > sheet.heading_row and not _is_blank(cells):
+                yield row, [cells[i] for i in indexes]
+        if errors:
+            raise ValueError("calamine did not reach these cells")
+
+
+def _grid(book: CalamineWorkbook, name: str) -> Iterator[tuple[int, list[str]]]:
+    """Read the rows of a worksheet as text, numbered as Excel numbers them, each from column A on."""
+    sheet = book.get_sheet_by_name(name)
+    left = [""] * (sheet.start[1] if sheet.start else 0)
+    for row, values in enumerate(sheet.iter_rows(), 1):
+        yield row, left + [_cell_text(value) for value in values]
 
 
 @contextmanager
-def _damage_noted(path: Path) -> Iterator[None]:
-    """Turn whatever a damaged workbook makes its readers raise into a fault."""
+def _opened(path: Path) -> Iterator[CalamineWorkbook]:
+    """Open a workbook, and turn whatever damage in it makes its readers raise into a fault."""
     try:
-        yield
+        with CalamineWorkbook.from_path(path) as book:
+            yield book
     except (_Fault, OSError, GeneratorExit, KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # calamine is Rust, and a panic of its is no Exception
         with path.open("rb") as stream:
             start = stream.read(4)
+        message, fix = "is a damaged workbook", "open it in Excel or WPS and save it as .xlsx"
         if start == b"\xd0\xcf\x11\xe0":
-            raise _Fault(
-                "has a password, or is an old .xls", fix="save it as .xlsx without a password"
-            ) from error
-        what = (
-            "is a damaged workbook"
-            if start.startswith(b"PK")
-            else "is not a workbook, whatever its name says"
-        )
-        raise _Fault(what, fix="open it in Excel or WPS and save it as .xlsx") from error
-
-
-def _grid(path: Path, name: str, errors: dict[int, dict[int, str]], after: int = 0) -> Iterator[Row]:
-    """Read the rows of a worksheet below `after` as text, numbered as Excel numbers them, from column A on."""
-    with _damage_noted(path), CalamineWorkbook.from_path(path) as book:
-        sheet = book.get_sheet_by_name(name)
-        left = [""] * (sheet.start[1] if sheet.start else 0)
-        for row, values in enumerate(sheet.iter_rows(), 1):
-            if row > after:
-                cells = left + [_cell_text(value) for value in values]
-                for column, text in errors.get(row, {}).items():
-                    cells[column] = text
-                yield row, cells
+            message, fix = "has a password, or is an old .xls", "save it as .xlsx without a password"
+        elif not start.startswith(b"PK"):
+            message = "is not a workbook, whatever its name says"
+        raise _Fault(message, fix=fix) from error
 
 
 def _cell_text(value: str | float | bool | date | time | timedelta) -> str:
@@ -559,6 +563,8 @@ def _cell_text(value: str | float | bool | date | time | timedelta) -> str:
             return value
         case bool():
             return str(value).lower()
+        case float() if value.is_integer() and abs(value) < 1e15:
+            return str(int(value))
         case int() | float():
             return format(Decimal(format(value, ".15g")) + 0, "f")
         case datetime():
@@ -578,10 +584,10 @@ def _error_cells(path: Path, name: str) -> dict[int, dict[int, str]]:
     A formula that was never calculated has no value either; it is a fault.
     """
     errors: dict[int, dict[int, str]] = {}
-    with _damage_noted(path), zipfile.ZipFile(path) as archive:
+    with zipfile.ZipFile(path) as archive:
         part = _part(archive, name)
         with archive.open(part) as stream:
-            if not _has_odd_cells(iter(lambda: stream.read(_BLOCK), b"")):
+            if not _has_odd_cells(stream):
                 return {}
         row, column = 0, -1
         with archive.open(part) as stream:
@@ -595,32 +601,21 @@ def _error_cells(path: Path, name: str) -> dict[int, dict[int, str]]:
                     letters = element.get("r", "").rstrip("0123456789")
                     column = _column_index(letters) if letters else column + 1
                     children = {_local(child.tag): child.text for child in element}
-                    kind = element.get("t", "n")
-                    if kind == "e":
+                    if element.get("t") == "e":
                         errors.setdefault(row, {})[column] = children.get("v") or "#N/A"
-                    elif "f" in children and not children.get("v") and kind != "str":
-                        raise _Fault(
-                            f"the formula in {letters}{row} was never calculated",
-                            row,
-                            fix="open it in Excel and save it",
-                        )
+                    elif "f" in children and not children.get("v") and element.get("t") != "str":
+                        message = f"the formula in {letters}{row} was never calculated"
+                        raise _Fault(message, row, fix="open the workbook in Excel and save it")
     return errors
 
 
-def _has_odd_cells(blocks: Iterable[bytes]) -> bool:
+def _has_odd_cells(stream: IO[bytes]) -> bool:
     """Say whether a worksheet may have error cells or formulas without a value, at the price of a search."""
     tail = b""
-    for block in blocks:
-        text = tail + block
-        if (
-            b't="e"' in text
-            or b"t='e'" in text
-            or b"f></" in text
-            or b"<v></" in text
-            or _LAST_CHILD_EMPTY.search(text)
-        ):
+    while block := stream.read(_BLOCK):
+        if _ODD_CELL.search(tail + block):
             return True
-        tail = text[-64:]
+        tail = block[-64:]
     return False
 
 
@@ -648,14 +643,11 @@ def _column_index(letters: str) -> int:
 # Parquet
 
 
-def _find_parquet(path: Path, _: _Faults) -> Iterator[tuple[str, list[_Column], _Text | None]]:
+def _find_parquet(path: Path, _: _Faults) -> Iterator[Found]:
     with _unread_parquet_noted(), duckdb.connect() as con:
-        found = con.execute(
-            "describe from read_parquet(?, hive_partitioning = false)", [_no_glob(path)]
-        ).fetchall()
-        raw = {
-            name for (name,) in con.execute("select name from parquet_schema(?)", [_no_glob(path)]).fetchall()
-        }
+        source = [_no_glob(path)]
+        found = con.execute("describe from read_parquet(?, hive_partitioning = false)", source).fetchall()
+        raw = {row[0] for row in con.execute("select name from parquet_schema(?)", source).fetchall()}
     columns = []
     for name, kind, *_rest in found:
         if name.lower() == "file_row_number":
@@ -666,11 +658,10 @@ def _find_parquet(path: Path, _: _Faults) -> Iterator[tuple[str, list[_Column], 
     yield "", columns, None
 
 
-def _view_parquet(con: duckdb.DuckDBPyConnection, sheet: Sheet, table: str, asked: Sequence[int]) -> None:
-    named = "".join(f", {_quoted(sheet.places[i])} as {_quoted(sheet.headings[i])}" for i in asked)
-    source = (
-        f"read_parquet({_literal(_no_glob(sheet.path))}, file_row_number = true, hive_partitioning = false)"
-    )
+def _view_parquet(con: duckdb.DuckDBPyConnection, sheet: Sheet, table: str, asked: dict[str, int]) -> None:
+    named = _as({column: _quoted(sheet.places[i]) for column, i in asked.items()})
+    path = "'" + _no_glob(sheet.path).replace("'", "''") + "'"  # a view takes no parameters
+    source = f"read_parquet({path}, file_row_number = true, hive_partitioning = false)"
     with _unread_parquet_noted():
         con.execute(
             f'create view {_quoted(table)} as select file_row_number + 1 as "#row"{named} from {source}'
@@ -694,12 +685,14 @@ def _no_glob(path: Path) -> str:
     return re.sub(r"[*?[]", r"[\g<0>]", str(path))
 
 
-_FINDERS: dict[str, Finder] = {
-    ".csv": _find_csv,
-    ".tsv": _find_csv,
-    ".jsonl": _find_objects,
-    ".ndjson": _find_objects,
-    ".xlsx": _find_workbook,
-    ".xlsm": _find_workbook,
-    ".parquet": _find_parquet,
+_FINDERS: dict[Form, Callable[[Path, _Faults], Iterator[Found]]] = {
+    "csv": _find_csv,
+    "json": _find_objects,
+    "workbook": _find_workbook,
+    "parquet": _find_parquet,
+}
+_ROWS: dict[Form, Callable[[Sheet, _Faults], Iterator[Row]]] = {
+    "csv": _csv_rows,
+    "json": _object_rows,
+    "workbook": _workbook_rows,
 }

@@ -405,7 +405,7 @@ class _Typing:
             .group_by(*(k.copy() for k in keys))
             .having(exp.GT(this=exp.Count(this=exp.Star()), expression=number(1)))
         )
-        if self.db.run(twice.copy().limit(1)).fetchone() is None:
+        if not self.db.rows(twice.copy().limit(1)):
             return
         fields = [f.name for f in made.fields.values() if f.value is None]
         lists = [c for c in self._kept(made) if c.endswith("#text")]

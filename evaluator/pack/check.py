@@ -543,6 +543,8 @@ class _Checker:
         direct = [f.name for f in self.fields[table].values() if f.type.base == "ref" and f.type.target == kind]
         if not direct and self.models[table].unfold is not None:
             source = str(self.models[table].unfold)
+            if source == kind:
+                return (("#source",),)
             direct = [f.name for f in self.fields[source].values() if f.type.base == "ref" and f.type.target == kind]
         if len(direct) == 1:
             return (self._with_source(table, direct),)

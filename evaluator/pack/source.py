@@ -23,24 +23,10 @@ DEEPEST = 64
 MOST_MENDED = 50
 """How many lines in error are mended to go on; each costs another parse."""
 
-EXPRESSIONS = frozenset(
-    [
-        "value",
-        "where",
-        "when",
-        "among",
-        "points",
-        "base",
-        "min",
-        "max",
-        "by",
-        "take",
-        "date",
-        "once_per",
-        "same",
-    ]
-    + ["within", "order_by", "prefer", "via", "count", "sum", "any", "distinct", "rank", "default", "judged"]
-)
+EXPRESSIONS = frozenset({
+    "value", "where", "when", "among", "points", "base", "min", "max", "by", "take", "date", "once_per",
+    "same", "within", "order_by", "prefer", "via", "count", "sum", "any", "distinct", "rank", "default", "judged",
+})  # fmt: skip
 """Keys whose values are expressions, so that the traps of YAML are looked for there."""
 
 # ---------------------------------------------------------------------------------------------------------
@@ -487,10 +473,10 @@ class _Reader:
         """Note a missing value; in braces it is mostly the rest of a text with a comma."""
         line, column = _start(made)
         if key is None:
-            what = f'"{made}" is no value' if made else "an item without a value"
-            self._note("P108", what, line, column if made else max(column - 1, 0), max(len(made), 1))
+            what = f'"{made}" is no value' if made.strip() else "an item without a value"
+            self._note("P108", what, line, column if made else max(column - 1, 0), made.at.length)
             return
-        what = f'"{key}" has no value' if not made else f'"{key}" has the value {made}, which is none'
+        what = f'"{key}" has the value {made}, which is none' if made.strip() else f'"{key}" has no value'
         (line, column), fix = _start(key), None
         text = self._line(line)
         if not made and "：" in key:
@@ -539,7 +525,7 @@ class _Reader:
         in_flow = "flow" in (wrong.context or "")
         for line in dict.fromkeys((problem.line, context.line, above)):
             if 0 <= line < len(self.lines) and line not in self.mended:
-                if self._mend_line(line, int(in_flow and context.line < line)):
+                if self._mend_line(line, int(in_flow and context.line < line), problem):
                     return True
         if {problem.line, context.line} & self.mended or self._is_noted(problem.line):
             return False
@@ -549,21 +535,25 @@ class _Reader:
         """Whether something is known to be wrong on a line."""
         return any(isinstance(known.at, Span) and known.at.line == line + 1 for known in self.problems)
 
-    def _mend_line(self, line: int, opened: int) -> bool:
-        """Note the traps on a line and mend it for the parser; return whether there were any."""
+    def _mend_line(self, line: int, opened: int, problem: Any) -> bool:
+        """Note the traps on a line and mend it for the parser; return whether they are what stopped it."""
         text = self.lines[line]
+        faults: list[tuple[_Entry, _Fault]] = []
         if wide := re.match(r"( *(?:- +)*\w+)：(?!.*: )", text):
-            column = len(wide[1])
-            mended = f"{wide[1]}: {text[column + 1 :].lstrip()}"
-            self._note("P103", "a full-width colon after the key", line, column, fix=f"write\n{mended}")
-        else:
-            faults = _faults(text, opened, *self._holders(line))
-            if not faults:
-                return False
-            for entry, fault in faults:
-                place = (line, entry.start + fault.offset, fault.length)
-                self._note(fault.code, fault.message, *place, fix=_advice(text, fault, faults))
+            mended = f"{wide[1]}: {text[wide.end() :].lstrip()}"
+        elif faults := _faults(text, opened, *self._holders(line)):
             mended = _mended(text, [entry for entry, _ in faults])
+        else:
+            return False
+        if not self._gets_beyond(problem, line, mended):
+            return False
+        if wide:
+            self._note(
+                "P103", "a full-width colon after the key", line, wide.end() - 1, fix=f"write\n{mended}"
+            )
+        for entry, fault in faults:
+            place = (line, entry.start + fault.offset, fault.length)
+            self._note(fault.code, fault.message, *place, fix=_advice(text, fault, faults))
         self.parsed[line] = mended
         self.mended.add(line)
         return True
@@ -599,7 +589,7 @@ class _Reader:
             is_value = text[: entry.start].strip() and text[entry.start] not in "'\""
             if is_value and entry.start <= at.column <= entry.end:
                 mended = text[: entry.start] + _quoted(text[entry.start : entry.end]) + text[entry.end :]
-                if self._gets_beyond(line, mended):
+                if self._gets_beyond(problem, line, mended):
                     self._note(code, message, at.line, at.column, fix=f"write\n{mended}", also=also)
                     self.parsed[line] = mended
                     self.mended.add(line)
@@ -607,15 +597,15 @@ class _Reader:
         self._note(code, message, at.line, at.column, also=also)
         return False
 
-    def _gets_beyond(self, line: int, mended: str) -> bool:
-        """Whether the parser gets beyond a line once it is mended."""
+    def _gets_beyond(self, problem: Any, line: int, mended: str) -> bool:
+        """Whether the parser gets beyond a problem once a line is mended."""
         try:
-            lines = [*self.parsed[:line], mended, *self.parsed[line + 1 :]]
-            for event in _events(lines):
-                if event.start_mark.line > line:
+            for event in _events([*self.parsed[:line], mended, *self.parsed[line + 1 :]]):
+                if event.start_mark.line > problem.line:
                     return True
         except yaml.MarkedYAMLError as wrong:
-            return wrong.problem_mark is not None and wrong.problem_mark.line > line
+            now = wrong.problem_mark
+            return now is not None and (now.line, now.column) > (problem.line, problem.column)
         except (yaml.YAMLError, ValueError, OverflowError):
             return False
         return True

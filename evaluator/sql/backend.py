@@ -67,8 +67,8 @@ class Database:
 
     def value(self, query: SQL) -> Any:
         """Run a query and fetch the first value of its first row."""
-        row = self.run(query).fetchone()
-        return row[0] if row else None
+        found = self.rows(query)
+        return found[0][0] if found else None
 
     def create(self, name: exp.Table, query: exp.Query) -> None:
         """Make a table of a query's rows."""
@@ -76,7 +76,7 @@ class Database:
 
     def drop(self, name: exp.Table) -> None:
         """Forget a table."""
-        self.run(exp.Drop(this=name, kind="TABLE", exists=True))
+        self.connection.execute(f"drop table if exists {name.sql('duckdb')}")
 
     def count(self, name: exp.Table, where: SQL | None = None) -> int:
         """Count rows."""
