@@ -79,9 +79,10 @@ class Diagnostic:
         lines = [f"{place}{about.severity}[{self.code}]: {self.message}"]
         if isinstance(self.at, Span) and self.at.text:
             lines += _excerpt(self.at)
-        lines += [f"  also: {place}: {what}" for place, what in self.also]
+        lines += [f"  also: {other}: {what}" for other, what in self.also]
+        fix, anchor = self.fix or about.fix, f"docs/diagnostics.md#{self.code.lower()}"
         lines.append(f"  why: {about.why}")
-        lines.append(f"  fix: {self.fix or about.fix}    docs/diagnostics.md#{self.code.lower()}")
+        lines.append(f"  fix: {fix}" + (f"\n  see: {anchor}" if "\n" in fix else f"    {anchor}"))
         return "\n".join(lines)
 
 

@@ -13,7 +13,7 @@ from evaluator.pack.source import List, Map, Text, read_yaml
 
 PACK = sorted((Path(__file__).parents[1] / "rules" / "daguan").glob("*.yaml"))
 SHARED = settings(
-    max_examples=3000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 

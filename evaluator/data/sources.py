@@ -56,7 +56,7 @@ _BLANK_LINE = re.compile(
     rb'\n(?:[,;" \t\r\v\f]|\xe3\x80\x80|\xc2\xa0|\xef\xbb\xbf|\xe2\x80\x8b|\xa1\xa1)*(?:\n|(?<!\n)\Z)'
 )
 _CJK_RUN = re.compile("[\u0800-\uffff]{2}")
-_ODD_CELL = re.compile(rb"""t=["']e["']|f></|v></|/></(?:\w+:)?c>""")
+_ODD_CELL = re.compile(rb"""t=["']e["']|f></|<v></|:v></|/></(?:\w+:)?c>""")
 _CSV_FAULTS = {
     "unexpected end of data": "the quote opened in this row is never closed",
     "field larger than field limit (131072)": "a cell is longer than 131,072 characters; is a quote missing?",
@@ -392,7 +392,9 @@ def _csv_rows(sheet: Sheet, faults: _Faults) -> Iterator[Row]:
         if len(cells) > width and not _is_blank(cells[width:]):
             message = f"the row has {len(cells)} cells, the heading {width}"
             faults.add(_Fault(message, line, fix="put cells that hold the separator in double quotes"))
-        elif any(cell[:1] == " " and cell.lstrip(" ")[:1] == '"' for cell in cells):
+        elif ' "' in "".join(cells) and any(
+            cell[:1] == " " and cell.lstrip(" ")[:1] == '"' for cell in cells
+        ):
             faults.add(_Fault("a blank stands before a quote", line, fix="remove the blank before the quote"))
         else:
             yield line, [cells[i] if i < len(cells) else None for i in indexes]
@@ -411,7 +413,7 @@ def _load_simple_csv(
     if text.encoding == "gb18030":
         with (
             path.open(encoding=text.encoding, newline="") as old,
-            open(spool, "w", encoding="utf-8", newline="") as new,
+            spool.open("w", encoding="utf-8", newline="") as new,
         ):
             shutil.copyfileobj(old, new, _BLOCK)
         path = spool

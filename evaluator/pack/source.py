@@ -25,7 +25,8 @@ MOST_MENDED = 50
 
 EXPRESSIONS = frozenset({
     "value", "where", "when", "among", "points", "base", "min", "max", "by", "take", "date", "once_per",
-    "same", "within", "order_by", "prefer", "via", "count", "sum", "any", "distinct", "rank", "default", "judged",
+    "same", "within", "order_by", "prefer", "via", "count", "sum", "any", "distinct", "rank", "default",
+    "judged",
 })  # fmt: skip
 """Keys whose values are expressions, so that the traps of YAML are looked for there."""
 

@@ -1,0 +1,122 @@
+"""One step of computing: sums over records joined to the subjects, then what follows row by row."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from evaluator.data.history import PastRun
+from evaluator.diagnostics import Problems
+from evaluator.engine.measure import gather, peers
+from evaluator.engine.plan import Compute, Value
+from evaluator.engine.recall import recall
+from evaluator.engine.score import can_be_unknown, line_values
+from evaluator.engine.state import State, missing_values, points_column, star
+from evaluator.pack.definitions import ExceptionDef, KindDef
+from evaluator.sql.backend import named
+from evaluator.sql.lower import SQL, Lowering, Rows, both, choose, column, is_null, text
+
+
+def compute(state: State, kind: KindDef, step: Compute, past: list[PastRun], problems: Problems) -> None:
+    """Add the values of a step to a kind."""
+    gathered = gather(state, kind, step.sums, problems)
+    gathered += [recall(state, kind, value, past) for value in step.recalls]
+    problems.stop_on_errors()
+    query = exp.select(star("s")).from_(exp.alias_(state.location(kind.name), "s", table=True))
+    for place, one in enumerate(gathered):
+        alias = f"g{place}"
+        on = exp.EQ(this=column("#sid", "s"), expression=column("sid", alias))
+        query = query.join(exp.alias_(one.table, alias, table=True), on=on, join_type="left")
+        for name, default in one.columns:
+            value: SQL = column(name, alias)
+            query = query.select(named(exp.Coalesce(this=value, expressions=[default]) if default is not None else value, name))
+    for level in step.levels:
+        rows = state.rows(kind.name, "s", base=query.subquery())
+        columns = [made for value in level for made in _columns(state, kind, value, rows)]
+        query = rows.select(star("s"), *columns)
+    query = _with_defaults(state, kind, step, query)
+    state.replace(kind.name, query)
+    for one in gathered:
+        state.db.drop(one.table)
+    for level in step.levels:
+        for value in level:
+            _note_unknown(state, kind, value, problems)
+
+
+def _columns(state: State, kind: KindDef, value: Value, rows: Rows) -> list[exp.Alias]:
+    """Return the columns of one value that follows row by row."""
+    lowering = Lowering(rows)
+    if value.part == "apart":
+        return _set_apart(kind, lowering)
+    if value.part == "line":
+        line = next(line for line in kind.lines if line.id == value.name)
+        return line_values(line, rows)
+    if value.part == "verdict":
+        verdict = kind.verdicts[value.name]
+        assert verdict.value is not None
+        assessed = column("is_assessed", rows.alias)
+        return [named(choose([(assessed, lowering.stored(verdict.value, verdict.type))]), verdict.name)]
+    measure = kind.measures[value.name]
+    if measure.aggregate is not None:
+        return [named(peers(state, measure.aggregate, rows), measure.name)]
+    assert measure.value is not None
+    return [named(lowering.stored(measure.value, measure.type), measure.name)]
+
+
+def _set_apart(kind: KindDef, lowering: Lowering) -> list[exp.Alias]:
+    """Return is_assessed, is_ranked, and the reason of whoever is set apart."""
+
+    def first(exceptions: tuple[ExceptionDef, ...]) -> tuple[SQL, list[tuple[SQL, SQL]]]:
+        tests = [exp.Coalesce(this=lowering.condition(e.when), expressions=[exp.false()]) for e in exceptions]
+        none = both(*(exp.Not(this=exp.paren(test)) for test in tests)) if tests else exp.true()
+        return none, [(test.copy(), text(e.reason)) for test, e in zip(tests, exceptions, strict=True)]
+
+    assessed, out = first(kind.not_assessed)
+    ranked, unranked = first(kind.not_ranked)
+    reasons = [*out, *unranked]
+    reason = choose(reasons, text("")) if reasons else text("")
+    return [
+        named(assessed, "is_assessed"),
+        named(both(assessed.copy(), ranked), "is_ranked"),
+        named(reason, "#reason"),
+    ]
+
+
+def _with_defaults(state: State, kind: KindDef, step: Compute, query: exp.Select) -> exp.Select:
+    """Fill min and max without any record with their default."""
+    filled = {}
+    for value in step.sums:
+        if value.part == "measure":
+            made = kind.measures[value.name].aggregate
+            if made is not None and made.default is not None:
+                filled[value.name] = made.default
+    if not filled:
+        return query
+    rows = state.rows(kind.name, "s", base=query.subquery())
+    lowering = Lowering(rows)
+    replaced = [
+        named(exp.Coalesce(this=column(n, "s"), expressions=[lowering.stored(d, kind.measures[n].type)]), n)
+        for n, d in filled.items()
+    ]
+    others = exp.Star(**{"except_": [exp.to_identifier(name, quoted=True) for name in filled]})
+    return rows.select(exp.Column(this=others, table=exp.to_identifier("s")), *replaced)
+
+
+def _note_unknown(state: State, kind: KindDef, value: Value, problems: Problems) -> None:
+    """Note a level or points that are needed and unknown."""
+    if value.part == "line":
+        line = next(line for line in kind.lines if line.id == value.name)
+        formulas, what, name = can_be_unknown(line), "points", points_column(line.id)
+    elif value.part == "verdict":
+        verdict = kind.verdicts[value.name]
+        formula = verdict.value
+        formulas = [formula] if formula is not None and formula.node.nullable and not verdict.model.optional else []
+        what, name = "verdict", verdict.name
+    else:
+        return
+    if not formulas:
+        return
+    subjects = state.display(kind, both(column("is_assessed", "s"), is_null(column(name, "s"))))
+    if subjects:
+        missing = dict.fromkeys(name for formula in formulas for name in missing_values(formula.node))
+        why = f": no {' or '.join(missing)}" if missing else ""
+        problems.add("R103", f"{what} {value} is unknown for {', '.join(subjects)}{why}", formulas[0].at)

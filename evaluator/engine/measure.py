@@ -1,0 +1,190 @@
+"""Sums over records and children: one grouped pass a table, way and kind, all aggregates of it at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from evaluator.diagnostics import Problems
+from evaluator.engine.plan import Value
+from evaluator.engine.state import State, missing_values
+from evaluator.pack import expression as ex
+from evaluator.pack.definitions import AggregateDef, KindDef, LineDef
+from evaluator.sql.backend import named, ordered, table, window
+from evaluator.sql.lower import SQL, Lowering, Rows, both, choose, column, is_null, number
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """The table of one pass: `sid` of the subject, and a column for each aggregate."""
+
+    table: exp.Table
+    columns: tuple[tuple[str, SQL | None], ...]  # column, value of subjects without any record
+
+
+def gather(state: State, kind: KindDef, values: list[Value], problems: Problems) -> list[Gathered]:
+    """Compute the sums of a kind that are ready, grouped by where they read."""
+    lines = {line.id: line for line in kind.lines}
+    passes: dict[tuple[str, tuple[tuple[str, ...], ...]], list[tuple[Value, AggregateDef]]] = {}
+    for value in values:
+        made = lines[value.name].aggregate if value.part == "sum" else kind.measures[value.name].aggregate
+        assert made is not None
+        passes.setdefault((made.source, made.links), []).append((value, made))
+    gathered = []
+    for (source, links), members in passes.items():
+        gathered.append(_pass(state, kind, source, links, members, lines, problems))
+    return gathered
+
+
+def _pass(
+    state: State,
+    kind: KindDef,
+    source: str,
+    links: tuple[tuple[str, ...], ...],
+    members: list[tuple[Value, AggregateDef]],
+    lines: dict[str, LineDef],
+    problems: Problems,
+) -> Gathered:
+    rows, link = linked_rows(state, kind, source, links)
+    lowering = Lowering(rows)
+    selected: list[SQL] = [named(link.copy(), "sid")]
+    columns: list[tuple[str, SQL | None]] = []
+    doubts: list[tuple[str, Value, AggregateDef]] = []
+    for value, made in members:
+        condition = lowering.condition(made.where) if made.where is not None else None
+
+        def only(function: SQL, condition: SQL | None = condition) -> SQL:
+            if condition is None:
+                return function
+            return exp.Filter(this=function, expression=exp.Where(this=condition.copy()))
+
+        if value.part == "sum":
+            assert made.operand is not None
+            line = lines[value.name]
+            award = lowering.stored(made.operand, ex.NUMBER)
+            selected.append(named(exp.cast(only(exp.Count(this=exp.Star())), "BIGINT"), f"n.{line.id}"))
+            selected.append(named(exp.cast(only(exp.Sum(this=award)), "BIGINT"), f"sum.{line.id}"))
+            columns += [(f"n.{line.id}", number(0)), (f"sum.{line.id}", number(0))]
+            if made.operand.node.nullable:
+                selected.append(named(only(exp.CountIf(this=is_null(award))), f"doubt.{line.id}"))
+                doubts.append((f"doubt.{line.id}", value, made))
+        else:
+            selected.append(named(only_of(made, lowering, only), value.name))
+            columns.append((value.name, _without_records(made)))
+    query = rows.select(*selected)
+    in_year = state.in_year(source, rows.alias)
+    query = query.where(exp.Not(this=is_null(link))).group_by(link.copy())
+    if in_year is not None:
+        query = query.where(in_year)
+    name = table(f"{kind.name}#sums{state.versions}.{source}.{'+'.join('.'.join(way) for way in links)}", "work")
+    state.db.create(name, query)
+    for doubt, value, made in doubts:
+        _note_unknown_points(state, kind, name, doubt, value, made, problems)
+    return Gathered(name, tuple(columns))
+
+
+def linked_rows(
+    state: State, kind: KindDef, source: str, links: tuple[tuple[str, ...], ...]
+) -> tuple[Rows, SQL]:
+    """Return the rows of a source and the `#sid` of the subject each belongs to.
+
+    Over several ways a row counts for each subject it leads to, once.
+    """
+    if len(links) == 1:
+        plain = state.rows(source, "r")
+        link = column(links[0][-1], plain.at(links[0][:-1]))
+        rows = state.rows(source, "r", subject=(kind.name, link))
+        rows.joins.update(plain.joins)
+        return rows, link
+    ways: exp.Query | None = None
+    for way in links:
+        plain = state.rows(source, "w")
+        link = column(way[-1], plain.at(way[:-1]))
+        one = plain.select(named(column("#sid", "w"), "#record"), named(link, "#link"))
+        ways = one if ways is None else exp.union(ways, one, distinct=True)
+    assert ways is not None
+    joined = (
+        exp.select(exp.column(exp.Star(), table="x"), column("#link", "y"))
+        .from_(exp.alias_(state.location(source), "x", table=True))
+        .join(ways.subquery("y"), on=exp.EQ(this=column("#sid", "x"), expression=column("#record", "y")))
+    )
+    link = column("#link", "r")
+    return state.rows(source, "r", base=joined.subquery(), subject=(kind.name, link)), link
+
+
+def only_of(made: AggregateDef, lowering: Lowering, only: object) -> SQL:
+    """Return an aggregate function over the rows that meet its condition."""
+    assert callable(only)
+    if made.function == "count":
+        return exp.cast(only(exp.Count(this=exp.Star())), "BIGINT")
+    assert made.operand is not None
+    value = lowering.stored(made.operand)
+    if made.function == "distinct":
+        return exp.cast(only(exp.Count(this=exp.Distinct(expressions=[value]))), "BIGINT")
+    if made.function == "sum":
+        return exp.cast(only(exp.Sum(this=value)), "BIGINT")
+    if made.function == "any":
+        return only(exp.LogicalOr(this=value))  # type: ignore[no-any-return]
+    return only(exp.Min(this=value) if made.function == "min" else exp.Max(this=value))  # type: ignore[no-any-return]
+
+
+def _without_records(made: AggregateDef) -> SQL | None:
+    if made.function in ("count", "distinct", "sum"):
+        return number(0)
+    return exp.false() if made.function == "any" else None
+
+
+def peers(state: State, made: AggregateDef, rows: Rows) -> SQL:
+    """Return an aggregate over the subjects of the same kind, as a window function."""
+    lowering = Lowering(rows)
+    within = [lowering.stored(made.within)] if made.within is not None else []
+    condition = lowering.condition(made.where) if made.where is not None else None
+    if made.function == "rank":
+        assert made.operand is not None
+        value = lowering.ordering(made.operand)
+        known = exp.Not(this=is_null(value))
+        counted = both(known, condition) if condition is not None else known
+        # those who are not ranked come last, and so before nobody
+        masked = choose([(counted.copy(), value)])
+        place = window(exp.Rank(expressions=[]), within, [ordered(masked, made.is_descending)])
+        return choose([(counted, exp.cast(place, "BIGINT"))])
+
+    def only(function: SQL) -> SQL:
+        if condition is None:
+            return function
+        return exp.Filter(this=function, expression=exp.Where(this=condition.copy()))
+
+    def over(function: SQL) -> SQL:
+        return window(only(function), within)
+
+    if made.function == "distinct":
+        assert made.operand is not None
+        value = lowering.stored(made.operand)
+        return exp.cast(over(exp.Count(this=exp.Distinct(expressions=[value]))), "BIGINT")
+    if made.function == "count":
+        return exp.cast(over(exp.Count(this=exp.Star())), "BIGINT")
+    assert made.operand is not None
+    value = lowering.stored(made.operand)
+    if made.function == "sum":
+        return exp.Coalesce(this=exp.cast(over(exp.Sum(this=value)), "BIGINT"), expressions=[number(0)])
+    if made.function == "any":
+        return exp.Coalesce(this=over(exp.LogicalOr(this=value)), expressions=[exp.false()])
+    return over(exp.Min(this=value) if made.function == "min" else exp.Max(this=value))
+
+
+def _note_unknown_points(
+    state: State, kind: KindDef, gathered: exp.Table, doubt: str, value: Value, made: AggregateDef, problems: Problems
+) -> None:
+    some = exp.select(column("sid", "g")).from_(exp.alias_(gathered, "g", table=True)).where(
+        exp.GT(this=column(doubt, "g"), expression=number(0))
+    )
+    subjects = state.display(kind, exp.In(this=column("#sid", "s"), query=exp.Subquery(this=some)))
+    if subjects:
+        assert made.operand is not None
+        problems.add(
+            "R103",
+            f"points of {kind.name}.{value.name} are unknown for {', '.join(subjects)}: "
+            f"a record has no {' or '.join(missing_values(made.operand.node)) or 'value'}",
+            made.operand.at,
+        )

@@ -1,0 +1,213 @@
+"""A run, from a checked pack and a data folder to verdicts, rosters and reconciled totals: the pipeline on one page."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+
+from sqlglot import exp
+
+from evaluator.data.history import PastRun, read_history
+from evaluator.data.tables import REJECTS, Loaded, load_tables
+from evaluator.diagnostics import Cell, Problems, Stop
+from evaluator.engine.compute import compute
+from evaluator.engine.decide import Judgement, compile_family
+from evaluator.engine.measure import only_of
+from evaluator.engine.plan import Choose, Compute, Decide, Step, make_plan
+from evaluator.engine.quota import choose_quota
+from evaluator.engine.rank import make_roster
+from evaluator.engine.situations import Situation, conclude
+from evaluator.engine.state import State
+from evaluator.pack.definitions import ControlDef, Pack
+from evaluator.pack.model import Period
+from evaluator.sql.backend import Database, ordered
+from evaluator.sql.lower import UNIT, Lowering, column
+
+REJECTS_SHOWN = 100
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A published total beside the computed one."""
+
+    definition: ControlDef
+    computed: Fraction
+
+    @property
+    def published(self) -> Decimal:
+        """The figure the source gives."""
+        model = self.definition.model
+        return Decimal(model.equals if model.equals is not None else model.at_least)
+
+    @property
+    def is_met(self) -> bool:
+        """Whether the computed total is the published one, or reaches it."""
+        if self.definition.model.equals is not None:
+            return self.computed == Fraction(self.published)
+        return self.computed >= Fraction(self.published)
+
+
+@dataclass(slots=True)
+class Assessment:
+    """What a run has concluded, still in the database; `close` lets go of it."""
+
+    pack: Pack
+    state: State
+    loaded: Loaded
+    past: list[PastRun]
+    problems: Problems
+    situations: list[Situation] = field(default_factory=list)
+    judgements: dict[str, list[Judgement]] = field(default_factory=dict)
+    rosters: dict[str, exp.Table] = field(default_factory=dict)
+    controls: list[Control] = field(default_factory=list)
+
+
+def period_of(year: int, period: Period) -> tuple[dt.date, dt.date]:
+    """Return the first and last day that count in a year.
+
+    >>> period_of(2021, Period.model_construct(months=12, ending=(11, 30)))
+    (datetime.date(2020, 12, 1), datetime.date(2021, 11, 30))
+    """
+    month, day = period.ending
+    end = dt.date(year, month, day)
+    after = end + dt.timedelta(days=1)
+    months = after.year * 12 + after.month - 1 - period.months
+    return dt.date(months // 12, months % 12 + 1, after.day), end
+
+
+@contextmanager
+def assess(
+    pack: Pack,
+    data: Path,
+    year: int,
+    history: list[Path],
+    accept_rejects: bool = False,
+    progress: Progress = lambda _: None,
+) -> Iterator[Assessment]:
+    """Assess a year; raise Stop with everything the user has to mend."""
+    problems = Problems()
+    steps = make_plan(pack, problems)
+    past = read_history(history, pack.name, year, problems)
+    problems.stop_on_errors()
+    start, end = period_of(year, pack.period)
+    database = Database()
+    try:
+        state = State(database, pack, year, start, end)
+        progress(f"reading {data}")
+        loaded = load_tables(database, pack, data, state.settings, problems)
+        if loaded.rejects and not accept_rejects:
+            problems.extend(list_rejects(state, loaded))
+        problems.stop_on_errors()
+        assessment = Assessment(pack, state, loaded, past, problems)
+        _check_somebody(state, problems)
+        for step in steps:
+            progress(_shown(step))
+            _take(step, assessment)
+            problems.stop_on_errors()
+        progress("making rosters")
+        for kind in pack.kinds.values():
+            for roster in kind.rosters:
+                assessment.rosters[roster.name] = make_roster(state, roster)
+        assessment.controls = [_reconcile(state, control) for control in pack.controls if control.model.year == year]
+        _note_missed(assessment.controls, problems)
+        problems.stop_on_errors()
+        yield assessment
+    finally:
+        database.close()
+
+
+def _shown(step: Step) -> str:
+    match step:
+        case Compute():
+            return f"computing {step.kind}"
+        case Decide():
+            return f"concluding {step.kind}: {', '.join(step.verdicts)}"
+    return f"choosing {step.kind}: {step.verdict}"
+
+
+def _take(step: Step, assessment: Assessment) -> None:
+    state, problems = assessment.state, assessment.problems
+    kind = assessment.pack.kinds[step.kind]
+    match step:
+        case Compute():
+            compute(state, kind, step, assessment.past, problems)
+        case Decide():
+            family = compile_family(kind, step.verdicts, problems)
+            problems.stop_on_errors()
+            situations, judgements = conclude(state, kind, family, problems)
+            assessment.situations += situations
+            assessment.judgements[str(family)] = judgements
+        case Choose():
+            choose_quota(state, kind, kind.verdicts[step.verdict], problems)
+
+
+def _check_somebody(state: State, problems: Problems) -> None:
+    for kind in state.pack.kinds.values():
+        if not state.db.count(state.location(kind.name)):
+            problems.add("R110", f"there is no {kind.name} to assess", kind.table.at)
+    problems.stop_on_errors()
+
+
+def list_rejects(state: State, loaded: Loaded) -> Problems:
+    """Return the rejects as problems, the first of them each by itself."""
+    found = Problems()
+    names = ("#src", "#row", "column", "value", "reason", "table")
+    query = (
+        exp.select(*(column(name, "r") for name in names))
+        .from_(exp.alias_(REJECTS, "r", table=True))
+        .order_by(*(ordered(column(name, "r")) for name in ("#src", "#row", "column", "value", "reason")))
+        .limit(REJECTS_SHOWN)
+    )
+    for source, row, heading, value, reason, name in state.db.rows(query):
+        what = f'"{value}" is {reason}' if value and not reason.startswith(("the ", "another", "borne", "named")) else reason
+        if value and what == reason:
+            what = f'"{value}": {reason}'
+        found.add("D201", f"{what} ({name})", state.db.cell(source, row, heading))
+    if loaded.rejects > REJECTS_SHOWN:
+        found.add("D201", f"{loaded.rejects - REJECTS_SHOWN} more rejects are not shown", Cell("~"))
+    return found
+
+
+def _reconcile(state: State, control: ControlDef) -> Control:
+    made = control.aggregate
+    rows = state.rows(made.source, "r")
+    lowering = Lowering(rows)
+    where = lowering.condition(made.where) if made.where is not None else None
+
+    def only(function: exp.Expression) -> exp.Expression:
+        return function if where is None else exp.Filter(this=function, expression=exp.Where(this=where.copy()))
+
+    query = rows.select(only_of(made, lowering, only))
+    in_year = state.in_year(made.source, "r")
+    found = state.db.value(query.where(in_year) if in_year is not None else query) or 0
+    is_scaled = made.operand is not None and made.function == "sum" and made.operand.node.type.base == "number"
+    return Control(control, Fraction(int(found), UNIT if is_scaled else 1))
+
+
+def control_text(control: ControlDef) -> str:
+    """Return what a control total counts, in the words of the pack."""
+    model = control.model
+    operand = f"{model.function} {model.operand} of " if model.operand is not None else "count of "
+    return operand + control.aggregate.source + (f" where {model.where}" if model.where is not None else "")
+
+
+def _note_missed(controls: list[Control], problems: Problems) -> None:
+    for control in controls:
+        model = control.definition.model
+        if not control.is_met and model.differs is None:
+            wanted = f"{'at least ' if model.equals is None else ''}{control.published}"
+            problems.add("R105", f"{control_text(control.definition)} is {control.computed}, published is {wanted}", model.at)
+
+
+def stop_unless(condition: bool, code: str, message: str, fix: str | None = None) -> None:
+    """Stop with one problem unless a condition holds."""
+    if not condition:
+        problems = Problems()
+        problems.add(code, message, fix=fix)
+        raise Stop(problems)

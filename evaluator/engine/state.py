@@ -1,0 +1,94 @@
+"""Where a run stands: the database, the pack, and the table that holds each kind's values so far."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+from evaluator.data.tables import has_date
+from evaluator.pack import expression as ex
+from evaluator.pack.definitions import KindDef, LineDef, Pack
+from evaluator.sql.backend import Database, named, table
+from evaluator.sql.lower import SQL, Rows, both, column, text
+
+
+def points_column(line: str) -> str:
+    """Return the column of a line's points."""
+    return "total" if line == "total" else f"points.{line}"
+
+
+@dataclass(slots=True)
+class State:
+    """A run under way."""
+
+    db: Database
+    pack: Pack
+    year: int
+    start: dt.date
+    end: dt.date
+    current: dict[str, exp.Table] = field(default_factory=dict)
+    versions: int = 0
+    unknown_conditions: int = 0
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """Return the constants expressions can read."""
+        return {"this_year": self.year, "period_start": self.start, "period_end": self.end}
+
+    def location(self, name: str) -> exp.Table:
+        """Return where the rows of a table or kind are now."""
+        return self.current.get(name, table(name))
+
+    def rows(self, owner: str, alias: str, base: SQL | None = None, subject: tuple[str, SQL] | None = None) -> Rows:
+        """Return the rows of a table or kind to compute over."""
+        start = base if base is not None else self.location(owner)
+        return Rows(start, alias, self.location, self.settings, self.pack, owner, subject)
+
+    def replace(self, kind: str, query: exp.Query) -> None:
+        """Make a query's rows the kind's values from now on."""
+        self.versions += 1
+        fresh = table(f"{kind}#{self.versions}", "work")
+        self.db.create(fresh, query)
+        old = self.current.get(kind)
+        self.current[kind] = fresh
+        if old is not None:
+            self.db.drop(old)
+
+    def in_year(self, owner: str, alias: str) -> SQL | None:
+        """Return when a record counts this year; None for tables whose records all do."""
+        if not has_date(self.pack, owner):
+            return None
+        day = column("#date", alias)
+        return both(
+            exp.GTE(this=day, expression=exp.cast(text(self.start.isoformat()), "DATE")),
+            exp.LTE(this=day.copy(), expression=exp.cast(text(self.end.isoformat()), "DATE")),
+        )
+
+    def display(self, kind: KindDef, where: SQL, limit: int = 5, alias: str = "s") -> list[str]:
+        """Return the names of the first subjects for which something holds, as people know them."""
+        query = (
+            exp.select(column("#key", alias), exp.cast(column(kind.display, alias), "TEXT"))
+            .from_(exp.alias_(self.location(kind.name), alias, table=True))
+            .where(where)
+            .order_by(column("#sid", alias))
+            .limit(limit)
+        )
+        return [key if key == shown else f"{shown} ({key})" for key, shown in self.db.rows(query)]
+
+
+def missing_values(node: ex.Node) -> list[str]:
+    """Return the names in an expression that can be unknown."""
+    found = [".".join([*part.hops, part.leaf]) for part in node.walk() if isinstance(part, ex.Name) and part.nullable]
+    return list(dict.fromkeys(name.removeprefix("#source.").removeprefix("#subject.") for name in found))
+
+
+def star(alias: str) -> exp.Column:
+    """Write alias.*"""
+    return exp.column(exp.Star(), table=alias)
+
+
+def alias_line(line: LineDef, value: SQL, part: str) -> exp.Alias:
+    """Name the column of a line's points, of its raw sum, or of its number of records."""
+    return named(value, points_column(line.id) if part == "points" else f"{part}.{line.id}")
