@@ -263,6 +263,9 @@ CODES: dict[str, Code] = {
     "R108": Code("number too large", "the exact result does not fit", "check the data for a slip of a digit"),
     "R109": Code("folder exists", "a run never overwrites another's result", "name another --out, or remove the folder"),
     "R110": Code("nobody to assess", "a run without subjects has no result", "check the files of the kind"),
+    "R201": Code("no such subject", "an explanation is of one subject", "give its key or its name as in the roster"),
+    "R202": Code("several subjects", "an explanation is of one subject", "put the kind before it: kind:key"),
+    "R203": Code("no such roster", "the run folder has only the rosters of its pack", "use one of them"),
     # --- engine and environment ---------------------------------------------------------------------------
     "E101": Code(
         "the rule engine is missing or broken",
@@ -270,5 +273,6 @@ CODES: dict[str, Code] = {
         "CPPFLAGS=-DPyEval_CallObject=PyObject_CallObject pip install --no-binary :all: --force-reinstall durable-rules",
     ),
     "E102": Code("the rule engine failed", "no verdict is guessed", "run again; if it stays, report it with the pack"),
+    "E104": Code("awards do not sum", "an explanation must say what the run said", "report it with the run folder"),
     "E103": Code("the two judges disagree", "no verdict is guessed", "report it with the pack"),
 }

@@ -11,8 +11,8 @@ from sqlglot import exp
 
 from evaluator.diagnostics import Problems
 from evaluator.pack import expression as ex
-from evaluator.sql.backend import Database, named
-from evaluator.sql.lower import SQL, UNIT, column, number, text
+from evaluator.sql.backend import Database, named, parquet
+from evaluator.sql.lower import SQL, UNIT, column, number
 
 MANIFEST = "manifest.json"
 
@@ -69,8 +69,8 @@ def past_rows(db: Database, past: PastRun, kind: str, wanted: dict[str, ex.Type]
     file = past.subjects(kind)
     if not file.exists():
         return None
-    source = exp.Anonymous(this="read_parquet", expressions=[text(file.as_posix())])
-    known = {row[0] for row in db.rows(exp.Describe(this=exp.select(exp.Star()).from_(source)))}
+    source = parquet(file)
+    known = {row[0] for row in db.rows(exp.Describe(this=exp.select(exp.Star()).from_(source.copy())))}
     columns: list[SQL] = [named(column("key", "p"), "#key")]
     for name, type_ in wanted.items():
         if name not in known:

@@ -11,7 +11,7 @@ from evaluator.engine.state import State
 from evaluator.pack import expression as ex
 from evaluator.pack.definitions import KindDef
 from evaluator.sql.backend import named, ordered, table, window
-from evaluator.sql.lower import Lowering, both, column, number
+from evaluator.sql.lower import Lowering, both, column, number, text
 
 
 def recall(state: State, kind: KindDef, value: Value, past: list[PastRun]) -> Gathered:
@@ -23,6 +23,9 @@ def recall(state: State, kind: KindDef, value: Value, past: list[PastRun]) -> Ga
         rows = past_rows(state.db, run, kind.name, wanted)
         if rows is not None:
             query = exp.union(query, _years(state, kind, found, run.year, rows.subquery()), distinct=False)
+    # kept, so that an explanation can show year by year
+    listed = table(recalled_table(kind, value.name), "work")
+    state.db.create(listed, exp.select(named(text(value.name), "value"), exp.Star()).from_(query.subquery("q")))
     by, latest_first = [column("#key", "y")], [ordered(column("year", "y"), True)]
     held = exp.Coalesce(this=column("holds", "y"), expressions=[exp.false()])
     if state.pack.gap == "breaks":
@@ -31,7 +34,7 @@ def recall(state: State, kind: KindDef, value: Value, past: list[PastRun]) -> Ga
         held = both(held, exp.EQ(this=column("year", "y"), expression=exp.paren(next_year)))
     unbroken = exp.select(
         column("#key", "y"), column("year", "y"), named(held, "held")
-    ).from_(query.subquery("y"))
+    ).from_(exp.alias_(listed, "y", table=True))
     running = window(
         exp.LogicalAnd(this=column("held", "h")), [column("#key", "h")], [ordered(column("year", "h"), True)], so_far=True
     )
@@ -52,6 +55,11 @@ def recall(state: State, kind: KindDef, value: Value, past: list[PastRun]) -> Ga
     name = table(f"{kind.name}#years{state.versions}.{list(kind.recalls).index(value.name)}", "work")
     state.db.create(name, numbered)
     return Gathered(name, ((value.name, number(0)),))
+
+
+def recalled_table(kind: KindDef, name: str) -> str:
+    """Return the table of whether a recalled condition held, by subject and year."""
+    return f"{kind.name}#recalled.{list(kind.recalls).index(name)}"
 
 
 def _years(state: State, kind: KindDef, found: ex.Recall, year: int | None, base: exp.Subquery) -> exp.Select:

@@ -16,7 +16,7 @@ from evaluator.data.history import PastRun, read_history
 from evaluator.data.tables import REJECTS, Loaded, load_tables
 from evaluator.diagnostics import Cell, Problems, Stop
 from evaluator.engine.compute import compute
-from evaluator.engine.decide import Judgement, compile_family
+from evaluator.engine.decide import Family, Judgement, compile_family
 from evaluator.engine.measure import only_of
 from evaluator.engine.plan import Choose, Compute, Decide, Step, make_plan
 from evaluator.engine.quota import choose_quota
@@ -64,6 +64,7 @@ class Assessment:
     problems: Problems
     situations: list[Situation] = field(default_factory=list)
     judgements: dict[str, list[Judgement]] = field(default_factory=dict)
+    families: dict[str, Family] = field(default_factory=dict)
     rosters: dict[str, exp.Table] = field(default_factory=dict)
     controls: list[Control] = field(default_factory=list)
 
@@ -143,6 +144,7 @@ def _take(step: Step, assessment: Assessment) -> None:
             situations, judgements = conclude(state, kind, family, problems)
             assessment.situations += situations
             assessment.judgements[str(family)] = judgements
+            assessment.families[str(family)] = family
         case Choose():
             choose_quota(state, kind, kind.verdicts[step.verdict], problems)
 

@@ -9,12 +9,17 @@ import duckdb
 from sqlglot import exp
 
 from evaluator.diagnostics import Cell, Problems, Stop
-from evaluator.sql.lower import SEPARATOR, SQL, number
+from evaluator.sql.lower import SEPARATOR, SQL, number, text
 
 
 def table(name: str, schema: str = "data") -> exp.Table:
     """Name a table, quoted."""
     return exp.table_(exp.to_identifier(name, quoted=True), db=exp.to_identifier(schema, quoted=True))
+
+
+def parquet(file: Path) -> exp.Table:
+    """Name the rows of a Parquet file."""
+    return exp.Table(this=exp.Anonymous(this="read_parquet", expressions=[text(str(file))]))
 
 
 def named(value: SQL, name: str) -> exp.Alias:
@@ -82,6 +87,14 @@ class Database:
         """Count rows."""
         query = exp.select(exp.Count(this=exp.Star())).from_(name)
         return int(self.value(query.where(where) if where is not None else query))
+
+    def write(self, query: exp.Query, file: Path) -> None:
+        """Write a query's rows, in their order, to a Parquet or CSV file with fixed settings."""
+        settings = {
+            ".parquet": "format parquet, compression zstd, row_group_size 122880",
+            ".csv": "format csv, header true",
+        }[file.suffix]
+        self.connection.execute(f"copy ({query.sql('duckdb')}) to {text(str(file)).sql('duckdb')} ({settings})").fetchall()
 
     def close(self) -> None:
         """Let go of the connection and its files."""

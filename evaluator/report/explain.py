@@ -1,0 +1,379 @@
+"""Why a subject's result is what it is, arranged from what the run wrote.
+
+Totals and verdicts are read, never judged again. The awards of single records come from the typed records by the
+line's own model and must sum to the stored line; where they did not, there would be no explanation.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from sqlglot import exp
+
+from evaluator.diagnostics import Problems, Stop, closest
+from evaluator.engine.plan import own_nodes
+from evaluator.engine.rank import shown as sql_shown
+from evaluator.engine.score import Award, awards
+from evaluator.engine.state import points_column
+from evaluator.pack import expression as ex
+from evaluator.pack.definitions import Formula, KindDef, LineDef, Pack, RuleDef, VerdictDef
+from evaluator.pack.model import NAME
+from evaluator.report.reopen import PastRun, reopen
+from evaluator.sql.backend import ordered, parquet
+from evaluator.sql.lower import Lowering, both, column, text
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A record and what it brought: points by the rule, what of them counts in the total, and who cut the rest."""
+
+    record: str
+    date: str
+    place: str
+    is_filled: bool
+    points: Decimal
+    counts: Decimal
+    cut_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedLine:
+    """A line of the score with its figures; a line that does not apply has no points."""
+
+    definition: LineDef
+    records: int | None
+    reckoning: str
+    before_bounds: Decimal
+    points: Decimal
+    evidence: list[Evidence]
+
+    @property
+    def cut(self) -> Decimal:
+        """What the cap took, or (below zero) what the floor gave."""
+        return self.before_bounds - self.points
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A condition as written, the values of its names, and whether it held; None where it was not reached."""
+
+    text: str
+    values: list[tuple[str, Any]]
+    is_met: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedRule:
+    """A rule of a verdict and how it fared."""
+
+    definition: RuleDef
+    condition: Condition | None
+    decided: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedVerdict:
+    """A verdict, the rules tried down to the one that decided, or the place in a quota."""
+
+    definition: VerdictDef
+    value: Any
+    rules: list[ExplainedRule]
+    condition: Condition | None
+    place: int | None
+    take: int | None
+    years: list[tuple[str, int, bool | None]]
+    situation: int | None
+    shared_by: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Everything a result rests on."""
+
+    pack: Pack
+    year: int
+    kind: KindDef
+    key: str
+    name: str
+    total: Decimal | None
+    set_apart: str
+    is_assessed: bool
+    fields: list[tuple[str, Any]]
+    measures: list[tuple[str, Any]]
+    lines: list[ExplainedLine]
+    verdicts: list[ExplainedVerdict]
+    rejects: int
+
+    def __str__(self) -> str:
+        from evaluator.report.explain_text import explanation_text
+
+        return explanation_text(self)
+
+
+def explain(folder: Path, subject: str) -> Explanation:
+    """Explain a subject of a run, given by its key or name, or as kind:key; raise Stop where there is none such."""
+    with reopen(folder) as run:
+        kind, key = _find(run, subject)
+        return _Explainer(run, kind, key).explanation()
+
+
+def _find(run: PastRun, subject: str) -> tuple[KindDef, str]:
+    kinds = list(run.pack.kinds.values())
+    wanted, _, rest = subject.partition(":")
+    if rest and wanted in run.pack.kinds:
+        kinds, subject = [run.pack.kinds[wanted]], rest
+    found: list[tuple[KindDef, str]] = []
+    known: list[str] = []
+    for kind in kinds:
+        name = exp.cast(column(kind.display, "s"), "TEXT")
+        query = exp.select(column("#key", "s"), name).from_(exp.alias_(run.state.location(kind.name), "s", table=True))
+        is_it = [exp.EQ(this=side, expression=text(subject)) for side in (column("#key", "s"), name.copy())]
+        found += [(kind, row[0]) for row in run.state.db.rows(query.where(exp.or_(*is_it)))]
+        if not found:
+            known += [part for row in run.state.db.rows(query.limit(100_000)) for part in row]
+    problems = Problems()
+    if not found:
+        near = closest(subject, known)
+        problems.add("R201", f'nobody of {run.folder} is "{subject}"', fix=f"write {near}" if near else None)
+        raise Stop(problems)
+    if len(found) > 1:
+        names = ", ".join(f"{kind.name}:{key}" for kind, key in found)
+        problems.add("R202", f'"{subject}" is {names}', fix=f"write {found[0][0].name}:{found[0][1]}")
+        raise Stop(problems)
+    return found[0]
+
+
+class _Explainer:
+    def __init__(self, run: PastRun, kind: KindDef, key: str) -> None:
+        self.run, self.kind, self.key = run, kind, key
+        self.db, self.pack = run.state.db, run.pack
+
+    def explanation(self) -> Explanation:
+        kind = self.kind
+        columns = ["is_assessed", "#reason", *(n for n, f in kind.table.fields.items() if f.type.base != "ref")]
+        columns += list(kind.measures)
+        stored = self._values(dict.fromkeys(columns))
+        lines = self._lines() if stored["is_assessed"] else []
+        return Explanation(
+            pack=self.pack,
+            year=self.run.manifest["year"],
+            kind=kind,
+            key=self.key,
+            name=str(stored.get(kind.display, self.key)),
+            total=lines[0].points if lines else None,
+            set_apart=str(stored["#reason"] or ""),
+            is_assessed=bool(stored["is_assessed"]),
+            fields=[(name, stored[name]) for name in kind.table.fields if name in stored],
+            measures=[(name, stored[name]) for name in kind.measures],
+            lines=lines,
+            verdicts=[self._verdict(v) for v in kind.verdicts.values()] if stored["is_assessed"] else [],
+            rejects=self.run.rejects,
+        )
+
+    def _values(self, names: dict[str, None]) -> dict[str, Any]:
+        """Fetch values of the subject by their columns."""
+        kind = self.kind
+        types = {n: f.type for n, f in kind.table.fields.items()} | {n: m.type for n, m in kind.measures.items()}
+        nodes = [ex.Name(types.get(n, ex.TEXT), True, (0, 0), (), kind.name, n) for n in names]
+        return dict(zip(names, self._fetch(nodes), strict=True))
+
+    def _fetch(self, nodes: list[ex.Node]) -> tuple[Any, ...]:
+        """Compute values of the subject, as readers see them."""
+        if not nodes:
+            return ()
+        rows = self.run.state.rows(self.kind.name, "s")
+        lowering = Lowering(rows)
+        selected = [sql_shown(lowering, node) for node in nodes]
+        query = rows.select(*selected).where(exp.EQ(this=column("#key", "s"), expression=text(self.key)))
+        return tuple(self.db.rows(query)[0])
+
+    # --- score ---
+
+    def _lines(self) -> list[ExplainedLine]:
+        kind = self.kind
+        found = [award for _, award in awards(self.run.state, kind, self.key)]
+        columns: list[ex.Node] = []
+        for line in kind.lines:
+            names = [(f"raw.{line.id}", ex.NUMBER), (points_column(line.id), ex.NUMBER)]
+            if line.aggregate is not None:
+                names.append((f"n.{line.id}", ex.INTEGER))
+            columns += [ex.Name(type_, False, (0, 0), (), kind.name, name) for name, type_ in names]
+        values = iter(self._fetch(columns))
+        filled = self._filled()
+        explained = []
+        for line in kind.lines:
+            raw, points = next(values), next(values)
+            count = next(values) if line.aggregate is not None else None
+            self._check_sum(line, points, found)
+            own = [award for award in found if award.line == line.id and award.record is not None]
+            evidence = [self._evidence(award, line, filled) for award in own]
+            explained.append(ExplainedLine(line, count, self._reckoning(line, found), raw, points, evidence))
+        return explained
+
+    def _check_sum(self, line: LineDef, points: Decimal, found: list[Award]) -> None:
+        summed = sum((award.awards.get(line.id, Decimal(0)) for award in found), Decimal(0))
+        if summed != points:
+            problems = Problems()
+            problems.add("E104", f"awards of {self.kind.name} {self.key} in {line.id} sum to {summed}, not {points}", line.at)
+            raise Stop(problems)
+
+    def _reckoning(self, line: LineDef, found: list[Award]) -> str:
+        """Write how a line comes to its sum: base, count × points, or its expression with values."""
+        from evaluator.report.words import plain_number
+
+        parts = []
+        own = [award for award in found if award.line == line.id]
+        if line.base is not None:
+            parts += [plain_number(award.points) for award in own if award.record is None]
+        if line.aggregate is not None:
+            counts = Counter(award.points for award in own if award.record is not None)
+            for points, count in sorted(counts.items(), reverse=True):
+                shown = plain_number(points)
+                parts.append(f"{count} × {f'({shown})' if points < 0 else shown}")
+        elif line.points is not None:
+            values = ", ".join(f"{name} = {self._plain(value)}" for name, value in self.values_in(line.points))
+            parts.append(str(line.points.text) + (f"  ({values})" if values else ""))
+        return " + ".join(parts)
+
+    @staticmethod
+    def _plain(value: Any) -> str:
+        from evaluator.report.words import plain_number
+
+        return plain_number(value) if isinstance(value, Decimal) else str(value)
+
+    def _filled(self) -> set[str]:
+        """Return the keys of records that did not exist and were filled in."""
+        keys: set[str] = set()
+        for line in self.kind.lines:
+            if line.aggregate is not None and self.pack.tables[line.aggregate.source].expected is not None:
+                source = exp.alias_(self.run.state.location(line.aggregate.source), "r", table=True)
+                query = exp.select(column("#key", "r")).from_(source).where(column("is_filled", "r"))
+                keys |= {key for (key,) in self.db.rows(query)}
+        return keys
+
+    def _evidence(self, award: Award, line: LineDef, filled: set[str]) -> Evidence:
+        is_filled = award.source is None and award.record in filled
+        before, cut_by = award.points, None
+        for name, after in award.awards.items():
+            if after != before and cut_by is None:
+                cut_by = name
+            before = after
+        place = "" if award.source is None else str(self.db.cell(award.source, award.row))
+        return Evidence(str(award.record), str(award.date or ""), place, is_filled, award.points, before, cut_by)
+
+    # --- verdicts ---
+
+    def values_in(self, formula: Formula) -> list[tuple[str, Any]]:
+        """Return the names in an expression with the subject's values, each once."""
+        nodes: dict[str, ex.Node] = {}
+        known: dict[str, Any] = {}
+        for node in own_nodes(formula.node):
+            written = formula.text[node.place[0] : sum(node.place)]
+            if isinstance(node, (ex.Name, ex.Recall, ex.Setting, ex.Lookup)):
+                nodes.setdefault(written, node)
+            elif isinstance(node, ex.Const) and NAME.match(written) and written.lower() not in ("true", "false", "null"):
+                value = node.value  # a parameter
+                known.setdefault(written, Decimal(value.numerator) / value.denominator if isinstance(value, Fraction) else value)
+        return [*zip(nodes, self._fetch(list(nodes.values())), strict=True), *known.items()]
+
+    def _condition(self, formula: Formula, is_met: bool | None) -> Condition:
+        return Condition(formula.text, self.values_in(formula), is_met)
+
+    def _verdict(self, verdict: VerdictDef) -> ExplainedVerdict:
+        kind = self.kind
+        names: list[ex.Node] = [ex.Name(verdict.type, True, (0, 0), (), kind.name, verdict.name)]
+        if verdict.form == "quota":
+            extra = [f"place.{verdict.name}", f"take.{verdict.name}"]
+        else:
+            extra = [f"rule.{verdict.name}"] if verdict.form != "formula" else []
+        names += [ex.Name(ex.INTEGER, True, (0, 0), (), kind.name, name) for name in extra]
+        value, *more = self._fetch(names)
+        rules: list[ExplainedRule] = []
+        condition: Condition | None = None
+        place = take = None
+        if verdict.form == "rules":
+            rules = list(self._rules(verdict, int(more[0] or 0)))
+        elif verdict.form == "yes_no":
+            assert verdict.when is not None
+            condition = self._condition(verdict.when, bool(value))
+        elif verdict.form == "quota":
+            place, take = more
+            assert verdict.among is not None
+            condition = self._condition(verdict.among, place is not None)
+        else:
+            assert verdict.value is not None
+            condition = self._condition(verdict.value, None)
+        situation, shared_by = self._situation(verdict)
+        return ExplainedVerdict(verdict, value, rules, condition, place, take, self._years(verdict), situation, shared_by)
+
+    def _rules(self, verdict: VerdictDef, decided: int) -> Iterator[ExplainedRule]:
+        """Give the rules with how they fared; of a list in which the first counts, those down to it."""
+        fired = self._fired(verdict)
+        for rule in verdict.rules:
+            if verdict.model.pick == "first" and decided and rule.number > decided:
+                return
+            is_met = rule.number == decided or rule.number in fired
+            condition = self._condition(rule.when, is_met) if rule.when is not None else None
+            yield ExplainedRule(rule, condition, rule.number == decided)
+
+    def _fired(self, verdict: VerdictDef) -> set[int]:
+        situation, _ = self._situation(verdict)
+        query = (
+            exp.select(column("rule", "f"))
+            .from_(exp.alias_(parquet(self.run.folder / "firings.parquet"), "f", table=True))
+            .where(
+                both(
+                    exp.EQ(this=column("family", "f"), expression=text(self._family(verdict))),
+                    exp.EQ(this=column("situation", "f"), expression=exp.Literal.number(situation or 0)),
+                    exp.EQ(this=column("verdict", "f"), expression=text(verdict.name)),
+                )
+            )
+        )
+        return {int(rule) for (rule,) in self.db.rows(query)}
+
+    def _family(self, verdict: VerdictDef) -> str:
+        for name in self.run.manifest["counts"]["situations"]:
+            kind, _, verdicts = name.partition(".")
+            if kind == self.kind.name and verdict.name in verdicts.split("+"):
+                return str(name)
+        return ""
+
+    def _situation(self, verdict: VerdictDef) -> tuple[int | None, int | None]:
+        """Return the number of the subject's situation, and how many share it."""
+        family = self._family(verdict)
+        if not family:
+            return None, None
+        first = family.partition(".")[2].split("+")[0]
+        subjects = exp.alias_(parquet(self.run.folder / "subjects" / f"{self.kind.name}.parquet"), "s", table=True)
+        query = exp.select(column(f"situation.{first}", "s")).from_(subjects)
+        found = self.db.value(query.where(exp.EQ(this=column("key", "s"), expression=text(self.key))))
+        situations = exp.alias_(parquet(self.run.folder / "situations.parquet"), "s", table=True)
+        shared = exp.select(column("subjects", "s")).from_(situations).where(
+            both(
+                exp.EQ(this=column("family", "s"), expression=text(family)),
+                exp.EQ(this=column("situation", "s"), expression=exp.Literal.number(int(found))),
+            )
+        )
+        return int(found), int(self.db.value(shared))
+
+    def _years(self, verdict: VerdictDef) -> list[tuple[str, int, bool | None]]:
+        """Return year by year whether the conditions held that the verdict looks back on."""
+        formulas = [verdict.when, verdict.value, verdict.among, *(rule.when for rule in verdict.rules)]
+        wanted = [n.column for f in formulas if f is not None for n in own_nodes(f.node) if isinstance(n, ex.Recall)]
+        if not wanted:
+            return []
+        source = exp.alias_(parquet(self.run.folder / "recalls" / f"{self.kind.name}.parquet"), "y", table=True)
+        query = exp.select(*(column(name, "y") for name in ("value", "year", "holds"))).from_(source)
+        query = query.where(
+            both(
+                exp.EQ(this=column("key", "y"), expression=text(self.key)),
+                exp.In(this=column("value", "y"), expressions=[text(name) for name in dict.fromkeys(wanted)]),
+            )
+        )
+        return list(self.db.rows(query.order_by(ordered(column("value", "y")), ordered(column("year", "y")))))

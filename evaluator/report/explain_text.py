@@ -1,0 +1,147 @@
+"""An explanation for a terminal."""
+
+from __future__ import annotations
+
+from evaluator.report.explain import Condition, Explanation, ExplainedLine, ExplainedVerdict
+from evaluator.report.text import as_table
+from evaluator.report.words import name_of, plain_number, say, shown
+
+
+def explanation_text(found: Explanation) -> str:
+    """Return an explanation as text: the result, the score, the records, the verdicts."""
+    pack, kind = found.pack, found.kind
+    lines = [f"{pack.label(kind.name)} {found.name} ({found.key}) · {found.year}"]
+    if not found.is_assessed:
+        lines.append(f"{say(pack, 'not assessed')}: {found.set_apart}")
+    elif found.set_apart:
+        lines.append(f"{say(pack, 'not ranked')}: {found.set_apart}")
+    if found.total is not None:
+        lines.append(f"{name_of(pack, kind.name, 'total')} {plain_number(found.total)}")
+    result = [f"{name_of(pack, kind.name, v.definition.name)} {shown(pack, v.value)}" for v in found.verdicts]
+    if result:
+        lines.append(" · ".join(result))
+    if found.lines:
+        lines += ["", say(pack, "score"), "", _score(found)]
+        for line in found.lines:
+            if line.evidence:
+                lines += ["", f"{say(pack, 'records')}: {name_of(pack, kind.name, 'points.' + line.definition.id)}", "", _records(found, line)]
+    if found.verdicts:
+        lines += ["", say(pack, "verdicts")]
+        for verdict in found.verdicts:
+            lines += ["", *_verdict(found, verdict)]
+    clauses = _clauses(found)
+    if clauses:
+        lines += ["", say(pack, "clause"), ""]
+        lines += [f"  {name}: 「{pack.clauses[name].text}」 ({pack.clauses[name].source})" for name in clauses]
+    if found.rejects:
+        lines += ["", say(pack, "rejects", found.rejects)]
+    return "\n".join(lines)
+
+
+def _line_name(found: Explanation, line: str) -> str:
+    return name_of(found.pack, found.kind.name, "total" if line == "total" else f"points.{line}")
+
+
+def _score(found: Explanation) -> str:
+    pack = found.pack
+    headings = [say(pack, w) for w in ("item", "reckoning")] + ["=", say(pack, "cap"), say(pack, "cut"), say(pack, "points"), say(pack, "rule")]
+    rows = []
+    for line in found.lines:
+        made = line.definition
+        bounds = []
+        if made.max is not None:
+            bounds.append(f"≤ {made.max.text}")
+        if made.min is not None:
+            bounds.append(f"≥ {made.min.text}")
+        cut = line.cut
+        rows.append(
+            [
+                "  " * made.depth + _line_name(found, made.id),
+                line.reckoning,
+                plain_number(line.before_bounds),
+                " ".join(bounds),
+                plain_number(-cut) if cut else "",
+                plain_number(line.points),
+                f"{_place(made.at)}" + (f" [{made.model.clause}]" if made.model.clause else ""),
+            ]
+        )
+    return as_table(headings, rows, [False, False, True, False, True, True, False])
+
+
+def _place(at: object) -> str:
+    """Return file and line of a rule, below its pack."""
+    file, line = getattr(at, "file", ""), getattr(at, "line", 0)
+    return f"{str(file).rsplit('/', 1)[-1]}:{line}"
+
+
+def _records(found: Explanation, line: ExplainedLine) -> str:
+    pack = found.pack
+    rows = []
+    for one in line.evidence:
+        remark = "" if one.cut_by is None else f"{say(pack, 'cap' if one.points > 0 else 'floor')}: {_line_name(found, one.cut_by)}"
+        place = one.place
+        if one.is_filled:
+            expected = pack.tables[line.definition.aggregate.source].expected if line.definition.aggregate else None
+            filled = ", ".join(map(str, expected.fill.values())) if expected else ""
+            place = say(pack, "filled", filled)
+        rows.append([one.record, one.date, place, plain_number(one.points), plain_number(one.counts), remark])
+    headings = [say(pack, word) for word in ("record", "date", "place", "points", "award")] + [""]
+    return as_table(headings, rows, [False, False, False, True, True, False])
+
+
+def _verdict(found: Explanation, verdict: ExplainedVerdict) -> list[str]:
+    pack, made = found.pack, verdict.definition
+    head = f"  {name_of(pack, found.kind.name, made.name)} = {shown(pack, verdict.value)}"
+    if verdict.situation is not None:
+        head += f"    ({say(pack, 'sharing', verdict.situation, verdict.shared_by)})"
+    lines = [head]
+    for rule in verdict.rules:
+        mark = "✓" if rule.decided else "✗" if rule.condition is None or not rule.condition.is_met else "✓"
+        value = shown(pack, rule.definition.value if not _is_number(rule.definition.value) else str(rule.definition.value))
+        what = say(pack, "otherwise") if rule.condition is None else _condition(found, rule.condition)
+        reference = f"  {_place(rule.definition.model.at)}" + _clause(rule.definition.model.clause)
+        lines.append(f"    {mark} {rule.definition.number}. {value} ← {what}{reference}")
+        if rule.definition.model.note:
+            lines.append(f"         {say(pack, 'note')}: {rule.definition.model.note}")
+    if verdict.condition is not None:
+        mark = {True: "✓ ", False: "✗ ", None: ""}[verdict.condition.is_met]
+        lines.append(f"    {mark}{_condition(found, verdict.condition)}  {_place(made.at)}{_clause(made.model.clause)}")
+    if made.form == "quota":
+        placed = say(pack, "place of", verdict.place, verdict.take) if verdict.place is not None else say(pack, "not eligible")
+        lines.append(f"    {placed}")
+    for value, year, holds in verdict.years:
+        word = {True: "holds", False: "fails", None: "unknown"}[holds]
+        lines.append(f"    {year}: {value.partition('(')[2][:-1]} {say(pack, word)}")
+    if made.model.note:
+        lines.append(f"    {say(pack, 'note')}: {made.model.note}")
+    if made.model.action and verdict.value is True:
+        who = f"（{say(pack, 'by')}: {made.model.by}）" if made.model.by else ""
+        lines.append(f"    {say(pack, 'proposal')}: {made.model.action}{who}")
+    return lines
+
+
+def _is_number(value: object) -> bool:
+    return not isinstance(value, (str, bool))
+
+
+def _clause(clause: object) -> str:
+    return f" [{clause}]" if clause else ""
+
+
+def _condition(found: Explanation, condition: Condition) -> str:
+    pack = found.pack
+    values = [f"{name} = {shown(pack, value) if value is not None else say(pack, 'unknown')}" for name, value in condition.values]
+    return condition.text + (f"  ({', '.join(values)})" if values else "")
+
+
+def _clauses(found: Explanation) -> list[str]:
+    """Return the clauses the explanation rests on, in the order met."""
+    names: dict[str, None] = {}
+    for line in found.lines:
+        names[str(line.definition.model.clause or "")] = None
+    for verdict in found.verdicts:
+        for rule in verdict.rules:
+            names[str(rule.definition.model.clause or "")] = None
+        names[str(verdict.definition.model.clause or "")] = None
+    names.pop("", None)
+    return list(names)

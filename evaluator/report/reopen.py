@@ -1,0 +1,113 @@
+"""A run folder opened again: its pack, and its tables under the names the engine knows them by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from sqlglot import exp
+
+from evaluator.data.history import read_manifest
+from evaluator.data.tables import has_date
+from evaluator.diagnostics import Problems
+from evaluator.engine.state import State, points_column
+from evaluator.pack import expression as ex
+from evaluator.pack.check import load_pack
+from evaluator.pack.definitions import KindDef, Pack, TableDef
+from evaluator.sql.backend import Database, named, parquet, table
+from evaluator.sql.lower import SQL, UNIT, column, number
+
+
+@dataclass(frozen=True, slots=True)
+class PastRun:
+    """A run folder opened for reading."""
+
+    folder: Path
+    pack: Pack
+    manifest: dict[str, Any]
+    state: State
+
+    def roster_table(self, name: str) -> SQL:
+        """Return the rows of a roster."""
+        return parquet(self.folder / "rosters" / f"{name}.parquet")
+
+    @property
+    def rejects(self) -> int:
+        """How many rejected rows the run left out."""
+        return int(self.manifest["counts"]["rejects"])
+
+
+@contextmanager
+def reopen(folder: Path) -> Iterator[PastRun]:
+    """Open a run folder; raise Stop where it is none."""
+    problems = Problems()
+    manifest = read_manifest(folder, problems)
+    problems.stop_on_errors()
+    assert manifest is not None
+    pack = load_pack(folder / "pack")
+    database = Database()
+    try:
+        start, end = (date.fromisoformat(day) for day in manifest["period"])
+        state = State(database, pack, manifest["year"], start, end)
+        database.places = [(source["file"], source["sheet"]) for source in manifest["data"]["sources"]]
+        for made in pack.tables.values():
+            kind = pack.kinds.get(made.name)
+            where = folder / ("subjects" if kind else "records") / f"{made.name}.parquet"
+            query = _as_computed(pack, made, kind, where)
+            view = exp.Create(this=table(made.name), kind="VIEW", expression=query)
+            database.run(view)
+        yield PastRun(folder, pack, manifest, state)
+    finally:
+        database.close()
+
+
+def _as_computed(pack: Pack, made: TableDef, kind: KindDef | None, file: Path) -> exp.Select:
+    """Return a table of the run folder in the form the engine computes with."""
+    columns: list[SQL] = [
+        named(column("sid", "f"), "#sid"), named(column("key", "f"), "#key"),
+        named(column("source", "f"), "#src"), named(column("row", "f"), "#row"),
+    ]  # fmt: skip
+    for field in made.fields.values():
+        if field.type.base == "ref":
+            columns.append(named(column(f"{field.name}#", "f"), field.name))
+        else:
+            columns.append(named(_stored(field.name, field.type), field.name))
+    if has_date(pack, made.name):
+        columns.append(named(column("date", "f"), "#date"))
+    if made.unfold is not None:
+        columns += [column(name, "f") for name in ("#source", made.unfold.label, "#column", "position", "people")]
+    if made.expected is not None:
+        columns += [column("is_expected", "f"), column("is_filled", "f")]
+    if kind is not None:
+        columns += [column("is_assessed", "f"), column("is_ranked", "f"), named(column("reason", "f"), "#reason")]
+        columns += [named(_stored(name, type_), name) for name, type_ in results_of(kind)]
+    return exp.select(*columns).from_(exp.alias_(parquet(file), "f", table=True))
+
+
+def results_of(kind: KindDef) -> list[tuple[str, ex.Type]]:
+    """Return the columns a run adds to a kind, with their types."""
+    columns = [(measure.name, measure.type) for measure in kind.measures.values()]
+    columns += [(name, ex.INTEGER) for name in kind.recalls]
+    for line in kind.lines:
+        if line.aggregate is not None:
+            columns.append((f"n.{line.id}", ex.INTEGER))
+        columns += [(f"raw.{line.id}", ex.NUMBER), (points_column(line.id), ex.NUMBER)]
+    for verdict in kind.verdicts.values():
+        columns.append((verdict.name, verdict.type))
+        if verdict.form == "quota":
+            columns += [(f"place.{verdict.name}", ex.INTEGER), (f"take.{verdict.name}", ex.INTEGER)]
+        elif verdict.form in ("rules", "yes_no"):
+            columns.append((f"rule.{verdict.name}", ex.INTEGER))
+    return columns
+
+
+def _stored(name: str, kind: ex.Type) -> SQL:
+    """Return a decimal of the run folder as millionths."""
+    if kind.base != "number":
+        return column(name, "f")
+    wider = exp.cast(column(name, "f"), "DECIMAL(38,6)")
+    return exp.cast(exp.Mul(this=wider, expression=number(UNIT)), "BIGINT")

@@ -1,0 +1,346 @@
+"""The run folder: what a run leaves, written whole or not at all, the same bytes for the same input.
+
+    manifest.json            what was run on what, counts, control totals, hashes of everything
+    pack/                    the pack as it was
+    subjects/<kind>.parquet  fields, measures, points, verdicts: a row a subject
+    score_lines/<kind>.parquet, verdicts/<kind>.parquet   the same, a row a line or verdict
+    recalls/<kind>.parquet   year by year, whether the conditions held that verdicts look back on
+    situations.parquet, firings.parquet                   what verdicts were concluded from
+    records/<table>.parquet  the typed records, sorted by subject
+    rosters/<kind>.<id>.parquet and .csv, rosters.xlsx
+    rejects.parquet, rejects.csv
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import sqlglot
+from sqlglot import exp
+
+from evaluator.data.history import MANIFEST
+from evaluator.data.tables import REJECTS, has_date
+from evaluator.diagnostics import Problems, Stop
+from evaluator.engine.rank import as_decimal
+from evaluator.engine.recall import recalled_table
+from evaluator.engine.run import Assessment, control_text, stop_unless
+from evaluator.engine.state import points_column
+from evaluator.pack import expression as ex
+from evaluator.pack.definitions import KindDef, TableDef
+from evaluator.report.reopen import results_of
+from evaluator.report.roster import guarded, write_csv
+from evaluator.report.workbook import write_workbook
+from evaluator.sql.backend import Database, named, ordered, table
+from evaluator.sql.lower import SQL, call, column, number, text
+
+LARGEST_WORKBOOK = 100_000  # rows of rosters; beyond it people read the CSV
+
+
+def default_folder(pack: str, year: int) -> Path:
+    """Return where a run's result goes when nothing is said."""
+    return Path("results") / f"{pack}-{year}"
+
+
+def check_target(out: Path) -> None:
+    """Stop before the work is done if the result could not be written."""
+    stop_unless(
+        not out.exists() or (out / MANIFEST).is_file(), "R109", f"{out} exists and is not a run folder"
+    )
+    parent = next(p for p in (out.absolute().parent, *out.absolute().parents) if p.exists())
+    stop_unless(parent.is_dir() and os.access(parent, os.W_OK), "R109", f"{out} cannot be written", "name another --out")
+
+
+def write_run(assessment: Assessment, out: Path) -> None:
+    """Write the run folder beside its place, then move it there; an equal one already there stays."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    try:
+        _Writer(assessment, work).write()
+        if out.exists():
+            same = (out / MANIFEST).read_bytes() == (work / MANIFEST).read_bytes()
+            stop_unless(same, "R109", f"{out} holds the result of another run")
+            return
+        work.chmod(0o755)
+        work.rename(out)
+    except OSError as wrong:
+        problems = Problems()
+        problems.add("R109", f"{out} cannot be written: {wrong.strerror}", fix="name another --out")
+        raise Stop(problems) from None
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+class _Writer:
+    def __init__(self, assessment: Assessment, folder: Path) -> None:
+        self.assessment, self.folder = assessment, folder
+        self.state, self.pack, self.db = assessment.state, assessment.pack, assessment.state.db
+
+    def write(self) -> None:
+        for name in ("pack", "subjects", "score_lines", "verdicts", "records", "recalls", "rosters"):
+            (self.folder / name).mkdir()
+        for name, content in self.pack.files.items():
+            (self.folder / "pack" / name).write_bytes(content)
+        for kind in self.pack.kinds.values():
+            self._subjects(kind)
+            self._score_lines(kind)
+            self._verdicts(kind)
+            self._recalls(kind)
+        for made in self.pack.tables.values():
+            if made.name not in self.pack.kinds:
+                self._records(made)
+        self._situations()
+        self._rosters()
+        self._rejects()
+        (self.folder / MANIFEST).write_text(
+            json.dumps(self._manifest(), ensure_ascii=False, indent=1, sort_keys=True) + "\n", encoding="utf-8"
+        )
+
+    # --- tables ---
+
+    def _typed(self, name: str, kind: ex.Type, alias: str) -> SQL:
+        return as_decimal(column(name, alias)) if kind.base == "number" else column(name, alias)
+
+    def _fields(self, made: TableDef, alias: str, query: exp.Select) -> exp.Select:
+        """Add the fields of a table; of a ref the key it leads to, and the number of that row."""
+        for place, field in enumerate(made.fields.values()):
+            if field.type.base == "ref":
+                target = f"t{place}"
+                on = exp.EQ(this=column(field.name, alias), expression=column("#sid", target))
+                query = query.join(exp.alias_(table(field.type.target), target, table=True), on=on, join_type="left")
+                query = query.select(named(column("#key", target), field.name), named(column(field.name, alias), f"{field.name}#"))
+            else:
+                query = query.select(named(self._typed(field.name, field.type, alias), field.name))
+        return query
+
+    def _subjects(self, kind: KindDef) -> None:
+        where = self.state.location(kind.name)
+        place = [named(column("#sid", "s"), "sid"), named(column("#key", "s"), "key")]
+        query = exp.select(*place).from_(exp.alias_(where, "s", table=True))
+        query = self._fields(kind.table, "s", query)
+        query = query.select(column("is_assessed", "s"), column("is_ranked", "s"), named(column("#reason", "s"), "reason"))
+        columns = results_of(kind)
+        columns += [(f"situation.{family}", ex.INTEGER) for family in self._families(kind)]
+        query = query.select(*(named(self._typed(name, type_, "s"), name) for name, type_ in columns))
+        query = query.select(named(column("#src", "s"), "source"), named(column("#row", "s"), "row"))
+        if kind.table.date is not None:
+            query = query.select(named(column("#date", "s"), "date"))
+        query = query.order_by(ordered(column("#sid", "s")))
+        self.db.write(query, self.folder / "subjects" / f"{kind.name}.parquet")
+
+    def _families(self, kind: KindDef) -> list[str]:
+        """Return the first verdict of each family of a kind."""
+        names = [name.split(".", 1) for name in self.assessment.judgements]
+        return [verdicts.split("+")[0] for owner, verdicts in names if owner == kind.name]
+
+    def _unnested(self, kind: KindDef, columns: dict[str, list[SQL]], file: Path) -> None:
+        """Write one row for each entry of these lists, subject after subject."""
+        subjects = exp.select(exp.Star()).from_(exp.alias_(self.state.location(kind.name), "s", table=True))
+        subjects = subjects.order_by(ordered(column("#sid", "s")))
+        lists = [named(call("unnest", exp.Array(expressions=values)), name) for name, values in columns.items()]
+        self.db.write(exp.select(named(column("#key", "s"), "key"), *lists).from_(subjects.subquery("s")), file)
+
+    def _score_lines(self, kind: KindDef) -> None:
+        if not kind.lines:
+            return
+        nothing = exp.cast(exp.Null(), "BIGINT")
+        columns: dict[str, list[SQL]] = {
+            "line": [text(line.id) for line in kind.lines],
+            "within": [text(line.parent or "") for line in kind.lines],
+            "records": [column(f"n.{line.id}", "s") if line.aggregate else nothing.copy() for line in kind.lines],
+            "before_bounds": [as_decimal(column(f"raw.{line.id}", "s")) for line in kind.lines],
+            "points": [as_decimal(column(points_column(line.id), "s")) for line in kind.lines],
+        }
+        self._unnested(kind, columns, self.folder / "score_lines" / f"{kind.name}.parquet")
+
+    def _verdicts(self, kind: KindDef) -> None:
+        if not kind.verdicts:
+            return
+        values, rules = [], []
+        for verdict in kind.verdicts.values():
+            values.append(exp.cast(self._typed(verdict.name, verdict.type, "s"), "TEXT"))
+            ruled = verdict.form in ("rules", "yes_no")
+            rules.append(column(f"rule.{verdict.name}", "s") if ruled else exp.cast(exp.Null(), "BIGINT"))
+        columns = {"verdict": [text(name) for name in kind.verdicts], "value": values, "rule": rules}
+        self._unnested(kind, columns, self.folder / "verdicts" / f"{kind.name}.parquet")
+
+    def _recalls(self, kind: KindDef) -> None:
+        """Write year by year whether the conditions held that verdicts look back on."""
+        query: exp.Query | None = None
+        for name in kind.recalls:
+            made = exp.alias_(table(recalled_table(kind, name), "work"), "y", table=True)
+            columns = [column("value", "y"), named(column("#key", "y"), "key"), column("year", "y"), column("holds", "y")]
+            one = exp.select(*columns).from_(made)
+            query = one if query is None else exp.union(query, one, distinct=False)
+        if query is not None:
+            everything = exp.select(exp.Star()).from_(query.subquery("x"))
+            everything = everything.order_by(*(ordered(column(name, "x")) for name in ("value", "key", "year")))
+            self.db.write(everything, self.folder / "recalls" / f"{kind.name}.parquet")
+
+    def _records(self, made: TableDef) -> None:
+        query = exp.select(named(column("#sid", "r"), "sid"), named(column("#key", "r"), "key"))
+        query = self._fields(made, "r", query.from_(exp.alias_(table(made.name), "r", table=True)))
+        query = query.select(named(column("#src", "r"), "source"), named(column("#row", "r"), "row"))
+        if made.unfold is not None:
+            names = ("#source", made.unfold.label, "#column", "position", "people")
+            query = query.select(*(column(name, "r") for name in names))
+        if made.expected is not None:
+            query = query.select(column("is_expected", "r"), column("is_filled", "r"))
+        order = [column(name, "r") for name, target in made.refs.items() if target in self.pack.kinds][:1]
+        if has_date(self.pack, made.name):
+            query = query.select(named(column("#date", "r"), "date"))
+            order.append(column("#date", "r"))
+        query = query.order_by(*(ordered(key.copy()) for key in (*order, column("#sid", "r"))))
+        self.db.write(query, self.folder / "records" / f"{made.name}.parquet")
+
+    def _situations(self) -> None:
+        """Write what each family's subjects have in common, and every rule that fired for it."""
+        situations: dict[str, list[object]] = {n: [] for n in ("family", "situation", "subjects", "gates", "verdicts")}
+        firings: dict[str, list[object]] = {n: [] for n in ("family", "situation", "verdict", "value", "rule", "support")}
+        places: dict[str, int] = {}
+        for situation in self.assessment.situations:
+            family = self.assessment.families[situation.family]
+            place = places.get(situation.family, 0)
+            places[situation.family] = place + 1
+            judgement = self.assessment.judgements[situation.family][place]
+            concluded = {name: value.removeprefix("=") for name, value in sorted(judgement.concluded.items())}
+            row = (situation.family, situation.number, situation.subjects, situation.gates, concluded)
+            for name, value in zip(situations, row, strict=True):
+                situations[name].append(_json(value) if isinstance(value, dict) else value)
+            by_id = {rule.id: rule for rule in family.rules}
+            for fired, support in judgement.fired:
+                rule = by_id[fired]
+                held = {**rule.gates, **{name: value.removeprefix("=") for name, value in support}}
+                firing = (situation.family, situation.number, rule.verdict, rule.value.removeprefix("="), rule.source, _json(held))
+                for name, value in zip(firings, firing, strict=True):
+                    firings[name].append(value)
+        self._listed("situations.parquet", situations)
+        self._listed("firings.parquet", firings)
+
+    def _listed(self, name: str, columns: dict[str, list[object]]) -> None:
+        numbers = ("situation", "subjects", "rule")
+        made = table(name, "work")
+        unnested: list[SQL] = [
+            named(call("unnest", exp.cast(exp.Placeholder(), "BIGINT[]" if c in numbers else "TEXT[]")), c) for c in columns
+        ]
+        self.db.run(exp.Create(this=made, kind="TABLE", expression=exp.select(*unnested), replace=True), list(columns.values()))
+        everything = exp.select(*(column(c, "x") for c in columns)).from_(exp.alias_(made, "x", table=True))
+        self.db.write(everything.order_by(*(ordered(column(c, "x")) for c in columns)), self.folder / name)
+
+    # --- what people read ---
+
+    def _rosters(self) -> None:
+        rows = 0
+        for kind in self.pack.kinds.values():
+            for roster in kind.rosters:
+                made = self.assessment.rosters[roster.name]
+                query = exp.select(exp.Star()).from_(made).order_by(ordered(exp.column(exp.to_identifier("#position", quoted=True))))
+                self.db.write(query, self.folder / "rosters" / f"{roster.name}.parquet")
+                write_csv(self.db, self.pack, roster, made, self.folder / "rosters" / f"{roster.name}.csv", self.assessment.loaded.rejects)
+                rows += self.db.count(made)
+        if rows <= LARGEST_WORKBOOK:
+            write_workbook(self.db, self.pack, self.assessment.rosters, self.folder / "rosters.xlsx", self.assessment.loaded.rejects)
+
+    def _rejects(self) -> None:
+        """Write the rejects with the names of their files."""
+        files = [str(sheet.file) for sheet in self.assessment.loaded.sheets]
+        sheets = [sheet.sheet for sheet in self.assessment.loaded.sheets]
+
+        def looked_up(names: list[str]) -> SQL:
+            cases = [
+                exp.If(this=exp.EQ(this=column("#src", "r"), expression=number(i)), true=text(n)) for i, n in enumerate(names)
+            ]
+            return exp.Case(ifs=cases, default=text("")) if cases else text("")
+
+        names = ("table", "column", "value", "reason")
+        query = exp.select(
+            named(looked_up(files), "file"), named(looked_up(sheets), "sheet"), named(column("#row", "r"), "row"),
+            *(column(name, "r") for name in names),
+        ).from_(exp.alias_(REJECTS, "r", table=True))  # fmt: skip
+        query = query.order_by(*(ordered(column(name, "r")) for name in ("#src", "#row", *names)))
+        self.db.write(query, self.folder / "rejects.parquet")
+        write_text_csv(self.db, query, self.folder / "rejects.csv")
+
+    # --- manifest ---
+
+    def _manifest(self) -> dict[str, Any]:
+        from evaluator import __version__
+
+        loaded, pack = self.assessment.loaded, self.pack
+        outputs = {
+            path.relative_to(self.folder).as_posix(): _sha256(path)
+            for path in sorted(self.folder.rglob("*"))
+            if path.is_file()
+        }
+        files = dict(sorted({sheet.file: sheet.sha256 for sheet in loaded.sheets}.items()))
+        sources = [{"file": sheet.file, "sheet": sheet.sheet} for sheet in loaded.sheets]
+        return {
+            "pack": {
+                "name": pack.name,
+                "title": pack.title,
+                "sha256": _digest({name: hashlib.sha256(content).hexdigest() for name, content in pack.files.items()}),
+            },
+            "year": self.state.year,
+            "period": [self.state.start.isoformat(), self.state.end.isoformat()],
+            "data": {"sha256": _digest(files), "files": files, "sources": sources},
+            "history": [
+                {"year": past.year, "sha256": _sha256(past.folder / MANIFEST)} for past in self.assessment.past
+            ],
+            "supersedes": None,
+            "counts": {
+                "subjects": {k.name: self.db.count(self.state.location(k.name)) for k in pack.kinds.values()},
+                "records": {n: self.db.count(table(n)) for n in pack.tables if n not in pack.kinds},
+                "outside_the_year": loaded.outside,
+                "filled_in": loaded.filled,
+                "rejects": loaded.rejects,
+                "situations": {name: len(found) for name, found in self.assessment.judgements.items()},
+            },
+            "reconcile": [
+                {
+                    "figure": control_text(control.definition),
+                    "computed": str(control.computed),
+                    "published": str(control.published),
+                    "at_least": control.definition.model.equals is None,
+                    "is_met": control.is_met,
+                    "differs": str(control.definition.model.differs or ""),
+                    "clause": str(control.definition.model.clause or ""),
+                }
+                for control in self.assessment.controls
+            ],
+            "versions": {"evaluator": __version__, "duckdb": duckdb.__version__, "sqlglot": sqlglot.__version__},
+            "engine": "duckdb",
+            "outputs": outputs,
+        }
+
+
+def write_text_csv(db: Database, query: exp.Query, file: Path) -> None:
+    """Write a CSV that Excel opens: UTF-8 with a mark, and no cell that could become a formula."""
+    names = [name for name, *_ in db.rows(exp.Describe(this=query.copy()))]
+    safe = exp.select(*(named(guarded(exp.cast(column(name, "x"), "TEXT")), name) for name in names)).from_(query.subquery("x"))
+    plain = file.with_suffix(".part.csv")
+    db.write(safe, plain)
+    with plain.open("rb") as rows, file.open("wb") as marked:
+        marked.write(b"\xef\xbb\xbf")
+        shutil.copyfileobj(rows, marked)
+    plain.unlink()
+
+
+def _json(value: dict[str, object]) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _digest(hashes: dict[str, str]) -> str:
+    return hashlib.sha256("".join(f"{name}\0{value}\n" for name, value in sorted(hashes.items())).encode()).hexdigest()
+
+

@@ -1,0 +1,94 @@
+"""The fixed words of reports, in the languages a pack may have."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from evaluator.pack.definitions import Pack
+
+_WORDS: dict[str, tuple[str, str]] = {
+    "yes": ("是", "yes"),
+    "no": ("否", "no"),
+    "unknown": ("未知", "unknown"),
+    "total": ("总分", "total"),
+    "rank": ("名次", "rank"),
+    "score": ("计分", "Score"),
+    "verdicts": ("结论", "Verdicts"),
+    "item": ("计分项", "item"),
+    "reckoning": ("计算", "reckoning"),
+    "points": ("得分", "points"),
+    "base": ("基础分", "base"),
+    "cap": ("封顶", "cap"),
+    "floor": ("保底", "floor"),
+    "cut": ("削去", "cut"),
+    "raised": ("补足", "raised"),
+    "records": ("佐证", "Records"),
+    "record": ("记录", "record"),
+    "date": ("日期", "date"),
+    "place": ("出处", "place"),
+    "award": ("计入", "award"),
+    "clause": ("条款", "clause"),
+    "rule": ("规则", "rule"),
+    "holds": ("成立", "holds"),
+    "fails": ("不成立", "does not hold"),
+    "missing": ("缺值", "value missing"),
+    "otherwise": ("其余情形", "otherwise"),
+    "note": ("说明", "note"),
+    "proposal": ("建议", "proposal"),
+    "by": ("决定机关", "decided by"),
+    "rejects": ("本次评定排除了 {0} 行不合格数据，见 rejects.csv", "{0} rejected rows were left out, see rejects.csv"),
+    "nobody": ("（无）", "(nobody)"),
+    "not assessed": ("不参加考核", "not assessed"),
+    "not ranked": ("不参加排名", "not ranked"),
+    "filled": ("应有而无记录，视为 {0}", "no row, taken as {0}"),
+    "place of": ("符合条件者中第 {0} 名，取前 {1} 名", "place {0} among those eligible, {1} are taken"),
+    "not eligible": ("不符合条件", "not eligible"),
+    "sharing": ("情形 {0}，同一情形共 {1} 个", "situation {0}, shared by {1}"),
+    "year": ("年度", "year"),
+    "figure": ("控制数", "figure"),
+    "computed": ("计算", "computed"),
+    "published": ("公布", "published"),
+    "agrees": ("一致", "agrees"),
+    "at least": ("至少 {0}", "at least {0}"),
+    "differs": ("来源自相矛盾", "the source differs"),
+}
+
+
+def say(pack: Pack, key: str, *values: object) -> str:
+    """Return a fixed word or sentence in the pack's language."""
+    zh, en = _WORDS[key]
+    return (zh if pack.language == "zh" else en).format(*values)
+
+
+def name_of(pack: Pack, kind: str, name: str) -> str:
+    """Return what readers see for a name of a kind: its label, or the heading of its column."""
+    leaf = name.rsplit(".", 1)[-1]
+    known = pack.labels.get(pack.language, {})
+    for candidate in (f"{kind}.{name}", name, leaf):
+        if candidate in known:
+            return known[candidate]
+    if name in ("rank", "total"):
+        return say(pack, name)
+    field = pack.kinds[kind].table.fields.get(name)
+    return field.headings[0] if field is not None and field.headings else name
+
+
+def shown(pack: Pack, value: object) -> str:
+    """Return a value as readers see it: no needless zeros, labels, yes and no."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return say(pack, "yes" if value else "no")
+    if isinstance(value, Decimal):
+        return plain_number(value)
+    return pack.label(str(value))
+
+
+def plain_number(value: Decimal) -> str:
+    """Return a decimal without needless zeros.
+
+    >>> plain_number(Decimal("12.500000")), plain_number(Decimal("100.000000"))
+    ('12.5', '100')
+    """
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
