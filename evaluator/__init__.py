@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from evaluator.diagnostics import Diagnostic
     from evaluator.pack.definitions import Pack
     from evaluator.report.explain import Explanation
 
@@ -46,10 +47,11 @@ def run(
     history: Iterable[str | Path] = (),
     accept_rejects: bool = False,
     progress: Callable[[str], None] = lambda _: None,
+    warn: Callable[[Iterable[Diagnostic]], None] = lambda _: None,
 ) -> Path:
     """Assess a year and write the run folder; return where it is (results/<pack>-<year> unless told).
 
-    `history` names the run folders of earlier years. Rows that cannot be read stop the run unless accepted.
+    `history` names the run folders of earlier years; `warn` is given what does not stop the run. Rows that cannot be read stop the run unless accepted.
     Raises evaluator.diagnostics.Stop with everything the user has to mend; nothing is written then.
     """
     from evaluator.engine.run import assess
@@ -62,6 +64,7 @@ def run(
     with assess(checked, Path(data), year, folders, accept_rejects, progress) as assessment:
         progress(f"writing {target}")
         write_run(assessment, target)
+        warn(assessment.problems)
     return target
 
 

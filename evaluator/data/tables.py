@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sqlglot import exp
 
-from evaluator.data.sources import Sheet, clean, find_sheets, load
+from evaluator.data.sources import BLANK, EXCEL_ERRORS, Sheet, clean, find_sheets, load, unload
 from evaluator.diagnostics import Cell, Problems, closest
 from evaluator.pack import expression as ex
 from evaluator.pack.check import tables_read
@@ -26,7 +26,6 @@ SQL = exp.Expression
 FULL = "".join(map(chr, [*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B), 0x3000]))
 HALF = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz "
 SIGNS, PLAIN_SIGNS = "．，－＋／", ".,-+/"
-BLANKS = " \t\n\r\v\f　\xa0\ufeff\u200b"
 TRUE = ("是", "true", "yes", "y", "1", "√", "✓", "有", "对")
 FALSE = ("否", "false", "no", "n", "0", "×", "✗", "x", "无", "错")
 DAY = r"^(\d{4})\s*[-/年]\s*(\d{1,2})\s*[-/月]\s*(\d{1,2})\s*日?([ T]\d{1,2}:\d\d(:\d\d)?)?$"
@@ -100,7 +99,7 @@ def in_reading_order(pack: Pack) -> list[str]:
 def cleaned(raw: SQL) -> SQL:
     """Trim text, make full-width letters and digits plain, and leave null where nothing remains."""
     plain = call("translate", raw, text(FULL), text(HALF))
-    return exp.Nullif(this=call("trim", plain, text(BLANKS)), expression=text(""))
+    return exp.Nullif(this=call("trim", plain, text(BLANK)), expression=text(""))
 
 
 def parsed(kind: ex.Type, spellings: dict[str, str], value: SQL) -> SQL:
@@ -188,6 +187,8 @@ class _Typing:
                 for part in parts[1:]:
                     query = exp.union(query, part, distinct=False)
                 self.db.create(table(made.name, "raw"), query)
+                for i in mine:
+                    unload(self.db.connection, raw_name(made, i))
         for i, sheet in enumerate(self.sheets):
             if i not in claimed:
                 named_as = " or ".join(sheet.names)
@@ -216,7 +217,7 @@ class _Typing:
         if not good:
             return None
         headings_used = list(dict.fromkeys(h for _, h in wanted if h is not None))
-        raw = f"sheet{place}_{made.name}"
+        raw = raw_name(made, place)
         load(self.db.connection, sheet, raw, headings_used)
         kinds = dict(zip(sheet.headings, sheet.kinds, strict=True))
         columns: list[SQL] = [
@@ -340,7 +341,7 @@ class _Typing:
             "date": "not a date", "number": "not a number", "integer": "not a whole number", "boolean": "not true or false",
         }.get(f.type.base, "not one of " + ", ".join(str(v) for v in f.type.values if v != ""))  # fmt: skip
         misread = both(is_null(value), exp.Not(this=is_null(words)))
-        branches: list[tuple[SQL, SQL]] = [(misread, text(wrong))]
+        branches: list[tuple[SQL, SQL]] = [_workbook_error(words), (misread, text(wrong))]
         if f.default is not None:
             value = exp.Coalesce(this=value, expressions=[literal_sql(f.default, f.type)])
         elif not f.is_optional:
@@ -377,6 +378,7 @@ class _Typing:
             if earlier:
                 branches.append((either(*earlier), exp.cast(exp.Null(), "TEXT")))
             branches.append((doubt, text(f"borne by several rows of {f.type.target}")))
+        branches.append(_workbook_error(words))
         unknown = both(is_null(value.copy()), exp.Not(this=is_null(words)))
         branches.append((unknown, text(f"not in {f.type.target}")))
         if not f.is_optional:
@@ -674,6 +676,16 @@ class _Typing:
     def has_date(self, name: str) -> bool:
         """Whether a date decides which year the rows of a table count in."""
         return has_date(self.pack, name)
+
+
+def raw_name(made: TableDef, place: int) -> str:
+    """Return what the raw rows of one sheet are called while a table claims them."""
+    return f"sheet{place}_{made.name}"
+
+
+def _workbook_error(words: SQL) -> tuple[SQL, SQL]:
+    """Return the case that a cell shows an error of the workbook's, such as #N/A."""
+    return exp.In(this=words.copy(), expressions=[text(e) for e in EXCEL_ERRORS]), text("an error of the workbook")
 
 
 def has_date(pack: Pack, name: str) -> bool:

@@ -600,7 +600,9 @@ class _Compiler:
         place = self.place(tree)
         start = self.text.rfind(str(tree.this), 0, place[0] + 1) if tree.expressions else place[0]
         if tree.expressions and start >= 0:
-            place = (start, place[0] + place[1] - start)
+            # the parenthesis that closes the call carries no position
+            end = self.text.find(")", sum(place))
+            place = (start, (end + 1 if end >= 0 else sum(place)) - start)
         at = (place[0], len(str(tree.this)))
         if name in ("years_running",):
             return self._recall(name, tree, place)

@@ -1,0 +1,39 @@
+# make demo, make test: all a new checkout needs; both set up .venv first.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+# durable-rules is built from source; from Python 3.13 on it needs one name that Python no longer has
+export CPPFLAGS := $(CPPFLAGS) -DPyEval_CallObject=PyObject_CallObject
+
+.PHONY: demo test bench clean
+
+demo: $(VENV)/run
+	@rm -rf results
+	@$(BIN)/evaluator run rules/daguan --data fixtures/daguan/2020 --year 2020 --out results/daguan-2020
+	@echo
+	@$(BIN)/evaluator run rules/daguan --data fixtures/daguan/2021 --year 2021 --out results/daguan-2021 --history results/daguan-2020
+	@echo
+	@$(BIN)/evaluator rosters results/daguan-2021
+	@echo
+	@echo "The results lie in results/daguan-2020 and results/daguan-2021; rosters.xlsx there opens in Excel."
+
+test: $(VENV)/dev
+	$(BIN)/ruff check evaluator tests fixtures bench
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -n 2
+
+bench: $(VENV)/dev
+	$(BIN)/python bench/bench.py
+
+clean:
+	rm -rf $(VENV) results .pytest_cache .mypy_cache .ruff_cache
+
+$(VENV)/run: pyproject.toml
+	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/dev: $(VENV)/run
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@

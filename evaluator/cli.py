@@ -1,0 +1,201 @@
+"""The command line: commands to calls, problems to exit codes. No logic of its own.
+
+Exit codes: 0 fine, 1 the pack or the data is wrong, 2 the command is wrong, 3 our fault.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from evaluator import __version__
+
+QUIET_SECONDS = 1.0
+
+app = typer.Typer(
+    name="evaluator",
+    help="Judge a year's work by written rules, exactly and explainably.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Format(str, Enum):
+    """How a roster is printed."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"evaluator {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    pass
+
+
+PackFolder = Annotated[Path, typer.Argument(metavar="PACK", help="The folder of a rule pack.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN_FOLDER", help="A folder that a run wrote.")]
+
+
+@app.command()
+def run(
+    pack: PackFolder,
+    data: Annotated[Path, typer.Option(help="The folder with the year's files.")],
+    year: Annotated[int, typer.Option(min=1900, max=2999, help="The year to assess.")],
+    out: Annotated[Path | None, typer.Option(help="Where to write the run folder [results/PACK-YEAR].")] = None,
+    history: Annotated[list[Path] | None, typer.Option(help="A run folder of an earlier year; repeat for several.")] = None,
+    accept_rejects: Annotated[bool, typer.Option("--accept-rejects", help="Go on without rows that cannot be read.")] = False,
+) -> None:
+    """Assess a year: read, score, decide, rank, and write the run folder."""
+    import evaluator
+    from evaluator.report.summary import run_summary
+
+    with _Progress() as progress:
+        folder = evaluator.run(pack, data, year, out, history or [], accept_rejects, progress, _warn)
+    print(run_summary(folder))
+
+
+@app.command()
+def check(pack: PackFolder) -> None:
+    """Check a pack: everything that is wrong with it, with file, line and column."""
+    import evaluator
+
+    checked = evaluator.load_pack(pack)
+    lines = sum(len(kind.lines) for kind in checked.kinds.values())
+    verdicts = sum(len(kind.verdicts) for kind in checked.kinds.values())
+    kinds = ", ".join(checked.kinds)
+    print(f"{pack}: fine ({kinds}; {len(checked.tables)} tables, {lines} lines of score, {verdicts} verdicts)")
+
+
+@app.command()
+def explain(
+    run_folder: RunFolder,
+    subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="Key or name of a subject, or kind:key.")],
+) -> None:
+    """Explain a subject's result: every point, the record behind it, every verdict and its clause."""
+    import evaluator
+
+    print(evaluator.explain(run_folder, subject))
+
+
+@app.command()
+def rosters(
+    run_folder: RunFolder,
+    roster: Annotated[str | None, typer.Option(help="Only this one: kind.id, or its id.")] = None,
+    format: Annotated[Format, typer.Option(help="How to print.")] = Format.table,
+) -> None:
+    """Print the ranked rosters of a run."""
+    from evaluator.report.summary import rosters_text
+
+    print(rosters_text(run_folder, roster, format.value), end="")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of the pack files, by the pattern of their names."""
+    import json
+
+    from evaluator.pack.model import schemas
+
+    print(json.dumps(schemas(), ensure_ascii=False, indent=1))
+
+
+class _Progress:
+    """One line on a terminal for what takes longer than a second; nothing when piped."""
+
+    def __init__(self) -> None:
+        self.begin, self.is_shown, self.is_terminal = time.monotonic(), False, sys.stderr.isatty()
+
+    def __enter__(self) -> Callable[[str], None]:
+        return self.show
+
+    def show(self, stage: str) -> None:
+        """Say what is being done now."""
+        seconds = time.monotonic() - self.begin
+        if self.is_terminal and seconds > QUIET_SECONDS:
+            print(f"\r\x1b[K{seconds:5.0f} s  {stage} …", end="", file=sys.stderr, flush=True)
+            self.is_shown = True
+
+    def __exit__(self, *_: object) -> None:
+        if self.is_shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def _warn(problems: Any) -> None:
+    """Print problems on standard error, and how many they are."""
+    found = list(problems)
+    for problem in found:
+        print(problem, file=sys.stderr)
+    errors = sum(problem.severity == "error" for problem in found)
+    warnings = len(found) - errors
+    counts = [f"{n} {word}{'s' if n > 1 else ''}" for n, word in ((errors, "error"), (warnings, "warning")) if n]
+    if counts:
+        print(", ".join(counts), file=sys.stderr)
+
+
+def main() -> NoReturn:
+    """Run a command; nothing a user can do ends in a traceback."""
+    from evaluator.diagnostics import Stop
+
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8")
+    code = 0
+    try:
+        code = app(standalone_mode=False) or 0
+    except Stop as stopped:
+        _warn(stopped.problems)
+        code = 1
+    except typer.Exit as done:
+        code = done.exit_code
+    except KeyboardInterrupt:
+        print("\nstopped; nothing was written", file=sys.stderr)
+        code = 130
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader has gone
+        code = 0
+    except Exception as wrong:
+        code = _fault(wrong)
+    sys.exit(code)
+
+
+def _fault(wrong: Exception) -> int:
+    """Say what is wrong with the command, or that the fault is ours."""
+    show = getattr(wrong, "show", None)
+    if show is not None:  # a usage error, which knows how to print itself
+        show()
+        return 2
+    import os
+    import tempfile
+    import traceback
+
+    if os.environ.get("EVALUATOR_TRACEBACK"):
+        traceback.print_exc()
+    with tempfile.NamedTemporaryFile("w", prefix="evaluator-", suffix=".txt", delete=False, encoding="utf-8") as report:
+        traceback.print_exc(file=report)
+    print(f"this is our fault, not yours: {type(wrong).__name__}; nothing was written", file=sys.stderr)
+    print(f"what we need to mend it is in {report.name}; please send it to us", file=sys.stderr)
+    return 3
+
+
+if __name__ == "__main__":
+    main()
