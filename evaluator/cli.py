@@ -70,8 +70,9 @@ def run(
     from evaluator.report.summary import run_summary
 
     with _Progress() as progress:
-        folder = evaluator.run(pack, data, year, out, history or [], accept_rejects, progress, _warn)
-    print(run_summary(folder))
+        checked = evaluator.load_pack(pack)
+        folder = evaluator.run(checked, data, year, out, history or [], accept_rejects, progress, _warn)
+    print(run_summary(folder, checked))
 
 
 @app.command()

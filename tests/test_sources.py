@@ -20,7 +20,7 @@ import xlsxwriter
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from evaluator.data import sources
+from evaluator.data import csv_files, sources
 from evaluator.data.sources import BLANK, Sheet, clean, find_sheets, load
 from evaluator.diagnostics import Diagnostic, Problems, Stop
 
@@ -245,7 +245,7 @@ def test_fast_reader_agrees_with_the_slow_one(tmp_path_factory: pytest.TempPathF
     (folder / "t.csv").write_bytes(b"x,y\n" + text.encode())
     with duckdb.connect() as con, pytest.MonkeyPatch.context() as patch:
         fast = read(con, folder)
-        patch.setattr(sources, "_load_simple_csv", lambda *_: False)
+        patch.setattr(csv_files, "load_simple_csv", lambda *_: False)
         assert fast == read(con, folder)
 
 

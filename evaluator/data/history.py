@@ -12,7 +12,7 @@ from sqlglot import exp
 from evaluator.diagnostics import Problems
 from evaluator.pack import expression as ex
 from evaluator.sql.backend import Database, named, parquet
-from evaluator.sql.lower import SQL, UNIT, column, number
+from evaluator.sql.lower import SQL, UNIT, cast, column, number, type_named
 
 MANIFEST = "manifest.json"
 
@@ -74,12 +74,12 @@ def past_rows(db: Database, past: PastRun, kind: str, wanted: dict[str, ex.Type]
     columns: list[SQL] = [named(column("key", "p"), "#key")]
     for name, type_ in wanted.items():
         if name not in known:
-            value: SQL = exp.cast(exp.Null(), _storage(type_))
+            value: SQL = cast(exp.Null(), _storage(type_))
         elif type_.base == "number":
-            wider = exp.cast(column(name, "p"), "DECIMAL(38,6)")
-            value = exp.cast(exp.Mul(this=wider, expression=number(UNIT)), "BIGINT")
+            wider = cast(column(name, "p"), "DECIMAL(38,6)")
+            value = cast(exp.Mul(this=wider, expression=number(UNIT)), "BIGINT")
         else:
-            value = exp.TryCast(this=column(name, "p"), to=exp.DataType.build(_storage(type_)))
+            value = exp.TryCast(this=column(name, "p"), to=type_named(_storage(type_)))
         columns.append(named(value, name))
     query = exp.select(*columns).from_(exp.alias_(source, "p", table=True))
     return query.where(column("is_assessed", "p"))

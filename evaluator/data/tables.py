@@ -20,7 +20,22 @@ from evaluator.pack import expression as ex
 from evaluator.pack.check import tables_read
 from evaluator.pack.definitions import FieldDef, Pack, TableDef
 from evaluator.sql.backend import Database, first_value, named, ordered, row_number, table, window
-from evaluator.sql.lower import UNIT, Lowering, Rows, both, call, choose, column, either, is_null, number, text
+from evaluator.sql.lower import (
+    UNIT,
+    Lowering,
+    Rows,
+    both,
+    call,
+    cast,
+    choose,
+    column,
+    either,
+    is_null,
+    left_join,
+    number,
+    text,
+    type_named,
+)
 
 SQL = exp.Expression
 FULL = "".join(map(chr, [*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B), 0x3000]))
@@ -61,7 +76,7 @@ def load_tables(
             this=exp.Schema(
                 this=REJECTS,
                 expressions=[
-                    exp.ColumnDef(this=exp.to_identifier(name, quoted=True), kind=exp.DataType.build(kind))
+                    exp.ColumnDef(this=exp.to_identifier(name, quoted=True), kind=type_named(kind))
                     for name, kind in (
                         ("table", "TEXT"), ("#src", "BIGINT"), ("#row", "BIGINT"),
                         ("column", "TEXT"), ("value", "TEXT"), ("reason", "TEXT"),
@@ -115,16 +130,16 @@ def parsed(kind: ex.Type, spellings: dict[str, str], value: SQL) -> SQL:
         return call("lpad", found, number(4 if group == 1 else 2), text("0"))
 
     if kind.base == "date":
-        day = exp.TryCast(this=call("concat", part(1), text("-"), part(2), text("-"), part(3)), to=exp.DataType.build("DATE"))
-        first = exp.cast(text("1899-12-30"), "DATE")
-        whole = exp.cast(exp.cast(plain.copy(), "DOUBLE"), "INT")  # five digits: exact
+        day = exp.TryCast(this=call("concat", part(1), text("-"), part(2), text("-"), part(3)), to=type_named("DATE"))
+        first = cast(text("1899-12-30"), "DATE")
+        whole = cast(cast(plain.copy(), "DOUBLE"), "INT")  # five digits: exact
         return choose([(fits(DAY), day), (fits(SERIAL), exp.Add(this=first, expression=whole))])
     if kind.base == "number":
-        exact = exp.cast(exp.cast(bare, "DECIMAL(18,6)"), "DECIMAL(38,6)")
-        scaled = exp.cast(exp.Mul(this=exact, expression=number(UNIT)), "BIGINT")
+        exact = cast(cast(bare, "DECIMAL(18,6)"), "DECIMAL(38,6)")
+        scaled = cast(exp.Mul(this=exact, expression=number(UNIT)), "BIGINT")
         return choose([(fits(NUMBER), scaled)])
     if kind.base == "integer":
-        return choose([(fits(WHOLE), exp.cast(exp.cast(bare, "DECIMAL(18,6)"), "BIGINT"))])
+        return choose([(fits(WHOLE), cast(cast(bare, "DECIMAL(18,6)"), "BIGINT"))])
     if kind.base == "boolean":
         low = exp.Lower(this=value.copy())
         yes, no = (exp.In(this=low.copy(), expressions=[text(w) for w in words]) for words in (TRUE, FALSE))
@@ -159,6 +174,7 @@ class _Typing:
     ) -> None:
         self.db, self.pack, self.sheets, self.settings = db, pack, sheets, settings
         self.problems, self.loaded = problems, loaded
+        self.raw: dict[str, list[int]] = {}  # table -> the sheets it is read from
         self.unfolds: dict[str, list[TableDef]] = {name: [] for name in pack.tables}
         for made in pack.tables.values():
             if made.unfold is not None:
@@ -186,9 +202,8 @@ class _Typing:
                 query: exp.Query = parts[0]
                 for part in parts[1:]:
                     query = exp.union(query, part, distinct=False)
-                self.db.create(table(made.name, "raw"), query)
-                for i in mine:
-                    unload(self.db.connection, raw_name(made, i))
+                self.db.view(table(made.name, "raw"), query)
+                self.raw[made.name] = mine
         for i, sheet in enumerate(self.sheets):
             if i not in claimed:
                 named_as = " or ".join(sheet.names)
@@ -221,7 +236,7 @@ class _Typing:
         load(self.db.connection, sheet, raw, headings_used)
         kinds = dict(zip(sheet.headings, sheet.kinds, strict=True))
         columns: list[SQL] = [
-            named(exp.cast(number(place), "BIGINT"), "#src"),
+            named(cast(number(place), "BIGINT"), "#src"),
             exp.column(exp.to_identifier("#row", quoted=True)),
         ]
         for name, heading in wanted:
@@ -246,23 +261,23 @@ class _Typing:
         f = made.fields.get(name)
         stays_text = f is None or f.type.base == "ref"
         if heading is None:
-            empty = exp.cast(exp.Null(), "TEXT")
+            empty = cast(exp.Null(), "TEXT")
             columns: list[SQL] = [named(empty, f"{name}#text")]
             if not stays_text:
                 assert f is not None
-                columns.append(named(exp.cast(exp.Null(), _sql_type(f.type)), name))
+                columns.append(named(cast(exp.Null(), _sql_type(f.type)), name))
             return columns
         cell = exp.column(exp.to_identifier(heading, quoted=True))
         native = kinds[heading]
         if f is not None and not stays_text:
             if _NATIVE.get(native) == f.type.base:
-                return [named(exp.cast(cell.copy(), "TEXT"), f"{name}#text"), named(cell, name)]
+                return [named(cast(cell.copy(), "TEXT"), f"{name}#text"), named(cell, name)]
             if native in _INTEGERS and f.type.is_number:
-                value: SQL = exp.cast(cell.copy(), "BIGINT")
+                value: SQL = cast(cell.copy(), "BIGINT")
                 if f.type.base == "number":
                     value = exp.Mul(this=value, expression=number(UNIT))
-                return [named(exp.cast(cell.copy(), "TEXT"), f"{name}#text"), named(value, name)]
-        words = cleaned(cell if native == "text" else exp.cast(cell, "TEXT"))
+                return [named(cast(cell.copy(), "TEXT"), f"{name}#text"), named(value, name)]
+        words = cleaned(cell if native == "text" else cast(cell, "TEXT"))
         columns = [named(words, f"{name}#text")]
         if f is not None and not stays_text:
             columns.append(named(parsed(f.type, f.spellings, words.copy()), name))
@@ -272,15 +287,40 @@ class _Typing:
 
     def build(self, made: TableDef) -> None:
         """Make data.<table> from raw.<table>, with refs resolved, keys checked, and missing rows filled."""
-        if made.unfold is not None:
-            self._build_unfolded(made)
-        else:
-            self._build_plain(made)
-        self._derive(made)
-        self._date(made)
+        used: list[exp.Table] = []
+        query = self._unfolded(made, used) if made.unfold is not None else self._plain(made, used)
+        query = self._dated(made, self._derived(made, query))
+        self.db.create(table(made.name), query)
+        for one in used:
+            self.db.drop(one)
+        self._count(made)
 
-    def _build_plain(self, made: TableDef) -> None:
-        joins: list[tuple[exp.Table, SQL]] = []
+    def _plain(self, made: TableDef, used: list[exp.Table]) -> exp.Select:
+        """Return the typed rows of a table that is read from files; `used` is told what may go afterwards."""
+        checked = table(f"{made.name}#checked", "work")
+        used.append(checked)
+        faults = self._check(made, checked)
+        any_fault = either(*(exp.Not(this=is_null(column(f"{name}#fault", "c"))) for name in faults))
+        if self.db.count(exp.alias_(checked, "c", table=True), any_fault):
+            for name in faults:
+                self._reject(made, checked, name, column(f"{name}#text", "c"), column(f"{name}#fault", "c"))
+        typed = (
+            exp.select(*(column(name, "c") for name in self._kept(made)))
+            .from_(exp.alias_(checked, "c", table=True))
+            .where(exp.Not(this=exp.paren(any_fault)))
+        )
+        typed = self._without_duplicates(made, typed, used)
+        typed = self._with_expected(made, typed, used)
+        numbered = exp.select(
+            named(cast(row_number([ordered(column(k, "t")) for k in made.key]), "BIGINT"), "#sid"),
+            named(self._key_text(made), "#key"),
+            exp.column(exp.Star(), table="t"),
+        ).from_(typed.subquery("t"))
+        return self._with_keys(made, numbered, "t")
+
+    def _check(self, made: TableDef, checked: exp.Table) -> list[str]:
+        """Make the table of values and faults of every row; return the fields that have a fault column."""
+        joins: list[tuple[exp.Expression, SQL]] = []
         columns: list[SQL] = [column("#src", "r"), column("#row", "r")]
         faults: dict[str, SQL] = {}
         for f in made.fields.values():
@@ -299,33 +339,21 @@ class _Typing:
         fault_columns = [named(fault, f"{name}#fault") for name, fault in faults.items()]
         query = exp.select(*columns, *fault_columns).from_(exp.alias_(table(made.name, "raw"), "r", table=True))
         for target, on in joins:
-            query = query.join(target, on=on, join_type="left")
-        checked = table(f"{made.name}#checked", "work")
+            query = left_join(query, target, on)
         self.db.create(checked, query)
-        self.db.drop(table(made.name, "raw"))
-        any_fault = either(*(exp.Not(this=is_null(column(f"{n}#fault", "c"))) for n in faults))
-        for name, _ in faults.items():
-            self._reject(made, checked, name, column(f"{name}#text", "c"), column(f"{name}#fault", "c"))
-        good = exp.select(*(exp.column(exp.to_identifier(c, quoted=True)) for c in self._kept(made))).from_(
-            exp.alias_(checked, "c", table=True)
-        ).where(exp.Not(this=exp.paren(any_fault)))
-        typed = table(f"{made.name}#typed", "work")
-        self.db.create(typed, good)
-        self.db.drop(checked)
-        self._reject_duplicates(made, typed)
-        self._expect(made, typed)
-        numbered = exp.select(
-            named(exp.cast(row_number([ordered(column(k, "t")) for k in made.key]), "BIGINT"), "#sid"),
-            named(self._key_text(made), "#key"),
-            exp.column(exp.Star(), table="t"),
-        ).from_(exp.alias_(typed, "t", table=True))
+        self.db.drop(table(made.name, "raw"), "VIEW")
+        for place in self.raw.pop(made.name, []):
+            unload(self.db.connection, raw_name(made, place))
+        return list(faults)
+
+    def _with_keys(self, made: TableDef, query: exp.Select, alias: str) -> exp.Select:
+        """Join the tables that refs of the key lead to, as k0, k1, …, for their keys."""
         for i, key in enumerate(made.key):
             if made.fields[key].type.base == "ref":
-                on = exp.EQ(this=column(key, "t"), expression=column("#sid", f"k{i}"))
+                on = exp.EQ(this=column(key, alias), expression=column("#sid", f"k{i}"))
                 target = exp.alias_(table(made.fields[key].type.target), f"k{i}", table=True)
-                numbered = numbered.join(target, on=on, join_type="left")
-        self.db.create(table(made.name), numbered)
-        self.db.drop(typed)
+                query = left_join(query, target, on)
+        return query
 
     def _kept(self, made: TableDef) -> list[str]:
         lists = [
@@ -348,7 +376,7 @@ class _Typing:
             branches.append((is_null(words), text("empty")))
         elif f.type.base == "text":
             value = exp.Coalesce(this=value, expressions=[text("")])
-        return value, choose(branches, exp.cast(exp.Null(), "TEXT"))
+        return value, choose(branches, cast(exp.Null(), "TEXT"))
 
     def _resolve(self, f: FieldDef, words: SQL, joins: list[tuple[exp.Table, SQL]]) -> tuple[SQL, SQL]:
         """Return the row a cell refers to, and what is wrong with it; a name borne twice refers to nobody."""
@@ -356,7 +384,7 @@ class _Typing:
         doubtful: list[SQL] = []
         for by in f.by:
             alias = f"j{len(joins)}"
-            shown = exp.cast(column(by, "x"), "TEXT")
+            shown = cast(column(by, "x"), "TEXT")
             look = (
                 exp.select(
                     named(shown, "words"),
@@ -376,14 +404,14 @@ class _Typing:
         for place, doubt in enumerate(doubtful):
             earlier = [exp.Not(this=is_null(f_)) for f_ in found[:place]]
             if earlier:
-                branches.append((either(*earlier), exp.cast(exp.Null(), "TEXT")))
+                branches.append((either(*earlier), cast(exp.Null(), "TEXT")))
             branches.append((doubt, text(f"borne by several rows of {f.type.target}")))
         branches.append(_workbook_error(words))
         unknown = both(is_null(value.copy()), exp.Not(this=is_null(words)))
         branches.append((unknown, text(f"not in {f.type.target}")))
         if not f.is_optional:
             branches.append((is_null(words), text("empty")))
-        return value, choose(branches, exp.cast(exp.Null(), "TEXT"))
+        return value, choose(branches, cast(exp.Null(), "TEXT"))
 
     def _reject(self, made: TableDef, source: exp.Table, heading: str, value: SQL, reason: SQL) -> None:
         """Add the rows of work.<source> (as c) that have a reason to the rejects."""
@@ -398,64 +426,50 @@ class _Typing:
         )  # fmt: skip
         self.db.run(exp.Insert(this=REJECTS, expression=query))
 
-    def _reject_duplicates(self, made: TableDef, typed: exp.Table) -> None:
+    def _without_duplicates(self, made: TableDef, typed: exp.Select, used: list[exp.Table]) -> exp.Select:
         """Keep the first of rows that are the same in everything; reject all rows that only share their key."""
         keys = [column(k, "c") for k in made.key]
         twice = (
             exp.select(*keys)
-            .from_(exp.alias_(typed, "c", table=True))
+            .from_(typed.subquery("c"))
             .group_by(*(k.copy() for k in keys))
             .having(exp.GT(this=exp.Count(this=exp.Star()), expression=number(1)))
         )
-        if not self.db.rows(twice.copy().limit(1)):
-            return
+        if not self.db.rows(twice.limit(1)):
+            return typed
         fields = [f.name for f in made.fields.values() if f.value is None]
         lists = [c for c in self._kept(made) if c.endswith("#text")]
         content = call("row", *(column(n, "c") for n in (*fields, *lists)))
-        same = exp.EQ(
-            this=window(exp.Min(this=content.copy()), keys), expression=window(exp.Max(this=content.copy()), keys)
-        )
+        lowest, highest = window(exp.Min(this=content.copy()), keys), window(exp.Max(this=content.copy()), keys)
         place = [ordered(column("#src", "c")), ordered(column("#row", "c"))]
-        on = both(*(exp.EQ(this=column(k, "c"), expression=column(k, "d")) for k in made.key))
-        judged = exp.select(
-            exp.column(exp.Star(), table="c"), named(same, "same"), named(window(exp.RowNumber(), keys, place), "nth")
-        ).from_(exp.alias_(typed, "c", table=True)).join(twice.subquery("d"), on=on)
-        doubles = table(f"{made.name}#doubles", "work")
-        self.db.create(doubles, judged)
+        nth = window(exp.RowNumber(), keys, place)
+        count = window(exp.Count(this=exp.Star()), keys)
         reason = choose(
             [
-                (both(column("same", "c"), exp.EQ(this=column("nth", "c"), expression=number(1))), exp.cast(exp.Null(), "TEXT")),
-                (column("same", "c"), text("the same row again")),
-            ],
-            text("another row has this key"),
+                (exp.EQ(this=count, expression=number(1)), cast(exp.Null(), "TEXT")),
+                (exp.NEQ(this=lowest, expression=highest), text("another row has this key")),
+                (exp.GT(this=nth, expression=number(1)), text("the same row again")),
+            ]
         )
+        judged = table(f"{made.name}#judged", "work")
+        used.append(judged)
+        self.db.create(judged, exp.select(exp.column(exp.Star(), table="c"), named(reason, "reason")).from_(typed.subquery("c")))
         shown = call("concat_ws", text("/"), *(self._shown(made, key, i) for i, key in enumerate(made.key)))
-        query = exp.select(
+        refused = exp.select(
             text(made.name), column("#src", "c"), column("#row", "c"),
-            text(" + ".join(made.fields[k].headings[0] for k in made.key)), shown, reason,
-        ).from_(exp.alias_(doubles, "c", table=True))  # fmt: skip
-        for i, key in enumerate(made.key):
-            if made.fields[key].type.base == "ref":
-                target = exp.alias_(table(made.fields[key].type.target), f"k{i}", table=True)
-                on_key = exp.EQ(this=column(key, "c"), expression=column("#sid", f"k{i}"))
-                query = query.join(target, on=on_key, join_type="left")
-        self.db.run(exp.Insert(this=REJECTS, expression=query.where(exp.Not(this=is_null(reason.copy())))))
-        same_place = both(*(exp.EQ(this=column(n, "t"), expression=column(n, "c")) for n in ("#src", "#row")))
-        gone = exp.select(number(1)).from_(exp.alias_(doubles, "c", table=True)).where(
-            both(same_place, exp.Not(this=is_null(reason.copy())))
+            text(" + ".join(made.fields[k].headings[0] for k in made.key)), shown, column("reason", "c"),
+        ).from_(exp.alias_(judged, "c", table=True))  # fmt: skip
+        refused = self._with_keys(made, refused, "c").where(exp.Not(this=is_null(column("reason", "c"))))
+        self.db.run(exp.Insert(this=REJECTS, expression=refused))
+        return (
+            exp.select(*(column(name, "c") for name in self._kept(made)))
+            .from_(exp.alias_(judged, "c", table=True))
+            .where(is_null(column("reason", "c")))
         )
-        kept = exp.select(exp.column(exp.Star(), table="t")).from_(exp.alias_(typed, "t", table=True)).where(
-            exp.Not(this=exp.Exists(this=gone))
-        )
-        left = table(f"{made.name}#left", "work")
-        self.db.create(left, kept)
-        self.db.create(typed, exp.select(exp.Star()).from_(left))
-        self.db.drop(left)
-        self.db.drop(doubles)
 
     def _shown(self, made: TableDef, key: str, place: int) -> SQL:
         is_ref = made.fields[key].type.base == "ref"
-        return column("#key", f"k{place}") if is_ref else exp.cast(column(key, "c"), "TEXT")
+        return column("#key", f"k{place}") if is_ref else cast(column(key, "c"), "TEXT")
 
     def _key_text(self, made: TableDef) -> SQL:
         parts = []
@@ -464,18 +478,18 @@ class _Typing:
             if kind.base == "ref":
                 parts.append(column("#key", f"k{i}"))
             elif kind.base == "number":
-                parts.append(exp.cast(exp.cast(column(key, "t"), "DECIMAL(38,0)"), "TEXT"))
+                parts.append(cast(cast(column(key, "t"), "DECIMAL(38,0)"), "TEXT"))
             else:
-                parts.append(exp.cast(column(key, "t"), "TEXT"))
+                parts.append(cast(column(key, "t"), "TEXT"))
         return call("concat_ws", text("/"), *parts) if len(parts) > 1 else parts[0]
 
     # --- rows that ought to exist ---
 
-    def _expect(self, made: TableDef, typed: exp.Table) -> None:
+    def _with_expected(self, made: TableDef, typed: exp.Select, used: list[exp.Table]) -> exp.Select:
         """Add the rows that are expected and missing."""
         wanted = made.expected
         if wanted is None:
-            return
+            return typed
         combos: exp.Select | None = None
         for i, ref in enumerate(wanted.every):
             target = exp.alias_(table(made.fields[ref].type.target), f"e{i}", table=True)
@@ -490,6 +504,7 @@ class _Typing:
         listed = rows.select(*(column(ref, "r") for ref in wanted.every), named(meets, "is_expected"))
         all_pairs = table(f"{made.name}#expected", "work")
         self.db.create(all_pairs, exp.select(exp.Star()).from_(listed.subquery("x")).where(column("is_expected", "x")))
+        used.append(all_pairs)
         same = both(*(exp.EQ(this=column(ref, "t"), expression=column(ref, "e")) for ref in wanted.every))
         base = ["#src", "#row", *(f.name for f in stored)]
         lists = [c for c in self._kept(made) if c.endswith("#text")]
@@ -497,8 +512,8 @@ class _Typing:
             *(column(c, "t") for c in (*base, *lists)),
             named(exp.Not(this=is_null(column("is_expected", "e"))), "is_expected"),
             named(exp.false(), "is_filled"),
-        ).from_(exp.alias_(typed, "t", table=True)).join(exp.alias_(all_pairs, "e", table=True), on=same, join_type="left")
-        filled: list[SQL] = [named(exp.cast(exp.Null(), "BIGINT"), "#src"), named(exp.cast(exp.Null(), "BIGINT"), "#row")]
+        ).from_(typed.subquery("t")).join(exp.alias_(all_pairs, "e", table=True), on=same, join_type="left")
+        filled: list[SQL] = [named(cast(exp.Null(), "BIGINT"), "#src"), named(cast(exp.Null(), "BIGINT"), "#row")]
         for f in stored:
             if f.name in wanted.every:
                 filled.append(column(f.name, "e"))
@@ -507,18 +522,17 @@ class _Typing:
             elif f.default is not None:
                 filled.append(named(literal_sql(f.default, f.type), f.name))
             else:
-                empty = text("") if f.type.base == "text" else exp.cast(exp.Null(), _sql_type(f.type))
+                empty = text("") if f.type.base == "text" else cast(exp.Null(), _sql_type(f.type))
                 filled.append(named(empty, f.name))
-        filled += [named(exp.cast(exp.Null(), "TEXT"), c) for c in lists]
+        filled += [named(cast(exp.Null(), "TEXT"), c) for c in lists]
         missing = exp.select(*filled, named(exp.true(), "is_expected"), named(exp.true(), "is_filled")).from_(
             exp.alias_(all_pairs, "e", table=True)
-        ).where(exp.Not(this=exp.Exists(this=exp.select(number(1)).from_(exp.alias_(typed, "t", table=True)).where(same.copy()))))
+        ).where(exp.Not(this=exp.Exists(this=exp.select(number(1)).from_(typed.subquery("t")).where(same.copy()))))
         both_kinds = table(f"{made.name}#all", "work")
         self.db.create(both_kinds, exp.union(present, missing, distinct=False))
+        used.append(both_kinds)
         self._check_sheet_is_there(made, both_kinds)
-        self.db.create(typed, exp.select(exp.Star()).from_(both_kinds))
-        self.db.drop(both_kinds)
-        self.db.drop(all_pairs)
+        return exp.select(exp.Star()).from_(both_kinds)
 
     def _check_sheet_is_there(self, made: TableDef, rows_table: exp.Table) -> None:
         """Note each first ref all of whose expected rows of the year would be filled in."""
@@ -546,7 +560,8 @@ class _Typing:
 
     # --- unfolding ---
 
-    def _build_unfolded(self, made: TableDef) -> None:
+    def _unfolded(self, made: TableDef, used: list[exp.Table]) -> exp.Select:
+        """Return a row for every name in the cells of the source table."""
         unfold = made.unfold
         assert unfold is not None
         pattern = "[" + "".join("\\" + s if s in "\\]^-[" else s for s in "".join(unfold.separators)) + "]"
@@ -578,8 +593,9 @@ class _Typing:
             tidy.subquery("r")
         ).where(exp.Not(this=is_null(column("words", "r"))))
         for target, on in joins:
-            found = found.join(target, on=on, join_type="left")
+            found = left_join(found, target, on)
         checked = table(f"{made.name}#checked", "work")
+        used.append(checked)
         order = [ordered(column("part", "c")), ordered(column("nth", "c"))]
         again = window(exp.RowNumber(), [column("#source", "c"), column(unfold.ref, "c")], order)
         fault_or_twice = choose(
@@ -596,30 +612,28 @@ class _Typing:
             text(made.name), column("#src", "c"), column("#row", "c"), column("#column", "c"), column("words", "c"), column("reason", "c")
         ).from_(exp.alias_(checked, "c", table=True)).where(exp.Not(this=is_null(column("reason", "c"))))
         self.db.run(exp.Insert(this=REJECTS, expression=insert))
-        position = exp.cast(window(exp.RowNumber(), [column("#source", "c")], order), "BIGINT")
-        people = exp.cast(window(exp.Count(this=exp.Star()), [column("#source", "c")]), "BIGINT")
+        position = cast(window(exp.RowNumber(), [column("#source", "c")], order), "BIGINT")
+        people = cast(window(exp.Count(this=exp.Star()), [column("#source", "c")]), "BIGINT")
         typed = exp.select(
             column("#source", "c"), column("#src", "c"), column("#row", "c"), column("#column", "c"),
             column(unfold.label, "c"), column(unfold.ref, "c"), named(position, "position"), named(people, "people"),
         ).from_(exp.alias_(checked, "c", table=True)).where(is_null(column("reason", "c")))  # fmt: skip
         # ordered as the source is, then by place on the record
         sid = exp.Add(this=exp.Mul(this=column("#source", "t"), expression=number(1 << 20)), expression=column("position", "t"))
-        key = call("concat", column("#key", "s"), text("/"), exp.cast(column("position", "t"), "TEXT"))
-        numbered = exp.select(named(sid, "#sid"), named(key, "#key"), exp.column(exp.Star(), table="t")).from_(
+        key = call("concat", column("#key", "s"), text("/"), cast(column("position", "t"), "TEXT"))
+        return exp.select(named(sid, "#sid"), named(key, "#key"), exp.column(exp.Star(), table="t")).from_(
             typed.subquery("t")
         ).join(
             exp.alias_(table(unfold.source), "s", table=True),
             on=exp.EQ(this=column("#source", "t"), expression=column("#sid", "s")),
         )
-        self.db.create(table(made.name), numbered)
-        self.db.drop(checked)
 
     # --- what is computed from the row ---
 
     def _rows(self, base: SQL, made: TableDef) -> Rows:
         return Rows(base, "r", table, self.settings, self.pack, made.name)
 
-    def _derive(self, made: TableDef) -> None:
+    def _derived(self, made: TableDef, query: exp.Select) -> exp.Select:
         """Add derived fields, each after those it reads."""
         waiting = {f.name: f for f in made.fields.values() if f.value is not None}
         while waiting:
@@ -632,50 +646,42 @@ class _Typing:
             if not ready:
                 circle = " → ".join([*waiting, next(iter(waiting))])
                 self.problems.add("P405", f"derived fields read each other: {circle}", next(iter(waiting.values())).at)
-                return
-            rows = self._rows(table(made.name), made)
+                return query
+            rows = self._rows(query.subquery(), made)
             lowering = Lowering(rows)
             values = [named(lowering.stored(f.value, f.type), f.name) for f in ready if f.value is not None]
-            fresh = table(f"{made.name}#derived", "work")
-            self.db.create(fresh, rows.select(exp.column(exp.Star(), table="r"), *values))
-            self.db.create(table(made.name), exp.select(exp.Star()).from_(fresh))
-            self.db.drop(fresh)
+            query = rows.select(exp.column(exp.Star(), table="r"), *values)
             for f in ready:
                 del waiting[f.name]
+        return query
 
     def _in_year(self, day: SQL) -> SQL:
         start, end = self.settings["period_start"], self.settings["period_end"]
         assert isinstance(start, dt.date) and isinstance(end, dt.date)
-        bounds = [exp.cast(text(d.isoformat()), "DATE") for d in (start, end)]
+        bounds = [cast(text(d.isoformat()), "DATE") for d in (start, end)]
         return both(exp.GTE(this=day.copy(), expression=bounds[0]), exp.LTE(this=day.copy(), expression=bounds[1]))
 
-    def _date(self, made: TableDef) -> None:
-        """Add #date where the table has one, and count the records it puts outside the year."""
-        rows = self._rows(table(made.name), made)
+    def _dated(self, made: TableDef, query: exp.Select) -> exp.Select:
+        """Add #date where something dates the rows."""
+        rows = self._rows(query.subquery(), made)
         if made.date is not None:
             day = Lowering(rows).value(made.date.node)
-        elif made.unfold is not None and self.has_date(made.unfold.source):
+        elif made.unfold is not None and has_date(self.pack, made.unfold.source):
             day = rows.column(ex.Name(ex.DATE_TYPE, True, (0, 0), ("#source",), made.unfold.source, "#date"))
         else:
-            return
-        fresh = table(f"{made.name}#dated", "work")
-        self.db.create(fresh, rows.select(exp.column(exp.Star(), table="r"), named(day, "#date")))
-        self.db.create(table(made.name), exp.select(exp.Star()).from_(fresh))
-        self.db.drop(fresh)
-        if made.unfold is None:
-            inside = exp.Coalesce(this=self._in_year(column("#date", "r")), expressions=[exp.false()])
-            outside = exp.select(exp.Count(this=exp.Star())).from_(exp.alias_(table(made.name), "r", table=True))
-            count = int(self.db.value(outside.where(exp.Not(this=exp.paren(inside)))))
-            if count:
-                self.loaded.outside[made.name] = count
-        if made.expected is not None:
-            filled = self.db.count(table(made.name), exp.column(exp.to_identifier("is_filled", quoted=True)))
-            if filled:
-                self.loaded.filled[made.name] = filled
+            return query
+        return rows.select(exp.column(exp.Star(), table="r"), named(day, "#date"))
 
-    def has_date(self, name: str) -> bool:
-        """Whether a date decides which year the rows of a table count in."""
-        return has_date(self.pack, name)
+    def _count(self, made: TableDef) -> None:
+        """Count the records outside the year and those filled in."""
+        rows = exp.alias_(table(made.name), "r", table=True)
+        if made.date is not None:
+            inside = exp.Coalesce(this=self._in_year(column("#date", "r")), expressions=[exp.false()])
+            if outside := self.db.count(rows, exp.Not(this=exp.paren(inside))):
+                self.loaded.outside[made.name] = outside
+        if made.expected is not None:
+            if filled := self.db.count(rows, column("is_filled", "r")):
+                self.loaded.filled[made.name] = filled
 
 
 def raw_name(made: TableDef, place: int) -> str:

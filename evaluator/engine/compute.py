@@ -13,7 +13,7 @@ from evaluator.engine.score import can_be_unknown, line_values
 from evaluator.engine.state import State, missing_values, points_column, star
 from evaluator.pack.definitions import ExceptionDef, KindDef
 from evaluator.sql.backend import named
-from evaluator.sql.lower import SQL, Lowering, Rows, both, choose, column, is_null, text
+from evaluator.sql.lower import SQL, Lowering, Rows, both, choose, column, is_null, left_join, text
 
 
 def compute(state: State, kind: KindDef, step: Compute, past: list[PastRun], problems: Problems) -> None:
@@ -25,7 +25,7 @@ def compute(state: State, kind: KindDef, step: Compute, past: list[PastRun], pro
     for place, one in enumerate(gathered):
         alias = f"g{place}"
         on = exp.EQ(this=column("#sid", "s"), expression=column("sid", alias))
-        query = query.join(exp.alias_(one.table, alias, table=True), on=on, join_type="left")
+        query = left_join(query, exp.alias_(one.table, alias, table=True), on)
         for name, default in one.columns:
             value: SQL = column(name, alias)
             query = query.select(named(exp.Coalesce(this=value, expressions=[default]) if default is not None else value, name))

@@ -9,10 +9,10 @@ durable-rules in a child process and by a plain fixpoint here; they must agree.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-from collections.abc import Iterable
+import tempfile
+import threading
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import product
@@ -24,7 +24,7 @@ from evaluator.diagnostics import Problems, Span, Stop
 from evaluator.engine.plan import own_nodes
 from evaluator.pack import expression as ex
 from evaluator.pack.definitions import KindDef, RuleDef, VerdictDef
-from evaluator.sql.lower import SQL, Lowering, both, choose, is_null, text
+from evaluator.sql.lower import SQL, Lowering, choose, is_null, text
 
 UNKNOWN, NONE = "unknown", "none"
 MOST_RULES = 2000
@@ -401,23 +401,20 @@ def _covers(wide: Term, narrow: Term) -> bool:
 # ---------------------------------------------------------------------------------------------------------
 
 
-def judge(families: Iterable[tuple[Family, list[dict[str, object]]]]) -> list[list[Judgement]]:
-    """Judge the situations of each family, by durable-rules and again by a fixpoint; they must agree.
+def judge(family: Family, situations: list[dict[str, object]], bench: Bench) -> list[Judgement]:
+    """Judge situations of a family, by durable-rules and again by a fixpoint; they must agree.
 
     A situation maps each gate of its family to its value.
     """
-    results = []
-    for family, situations in families:
-        answers = _by_durable_rules(family, situations) if situations else []
-        for situation, answer in zip(situations, answers, strict=True):
-            again = _by_fixpoint(family, situation)
-            # where rules disagree, what follows from them depends on their order, and the run stops anyway
-            if answer != again and not (answer.conflicts and again.conflicts):
-                problems = Problems()
-                problems.add("E103", f"{family}, situation {situation}", family.verdicts[0].at)
-                raise Stop(problems)
-        results.append(answers)
-    return results
+    answers = _by_durable_rules(family, situations, bench) if situations else []
+    for situation, answer in zip(situations, answers, strict=True):
+        again = _by_fixpoint(family, situation)
+        # where rules disagree, what follows from them depends on their order, and the run stops anyway
+        if answer != again and not (answer.conflicts and again.conflicts):
+            problems = Problems()
+            problems.add("E103", f"{family}, situation {situation}", family.verdicts[0].at)
+            raise Stop(problems)
+    return answers
 
 
 def _by_fixpoint(family: Family, situation: dict[str, object]) -> Judgement:
@@ -440,8 +437,8 @@ def _by_fixpoint(family: Family, situation: dict[str, object]) -> Judgement:
     )
 
 
-def _by_durable_rules(family: Family, situations: list[dict[str, object]]) -> list[Judgement]:
-    """Run the child; verdicts travel under plain ASCII names, as the engine hashes names."""
+def _by_durable_rules(family: Family, situations: list[dict[str, object]], bench: Bench) -> list[Judgement]:
+    """Ask the child; verdicts travel under plain ASCII names, as the engine hashes names."""
     code = {v.name: f"v{place}" for place, v in enumerate(family.verdicts)}
     back = {short: name for name, short in code.items()}
     words: dict[tuple[str, str], str] = {}
@@ -463,7 +460,7 @@ def _by_durable_rules(family: Family, situations: list[dict[str, object]]) -> li
         }
         for rule in family.rules
     ]
-    lines = _run_child({"rules": rules, "situations": situations}, family.verdicts[0].at)
+    lines = bench.ask({"rules": rules, "situations": situations}, len(situations), family.verdicts[0].at)
     answers = []
     for line in lines:
         fired = tuple((rule, tuple(sorted((back[v], plain[v, w]) for v, w in support))) for rule, support in line["fired"])
@@ -473,30 +470,66 @@ def _by_durable_rules(family: Family, situations: list[dict[str, object]]) -> li
     return answers
 
 
-def _run_child(document: dict[str, object], at: Span) -> list[Any]:
-    problems = Problems()
-    environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
-    try:
-        ended = subprocess.run(
+class Bench:
+    """The child process in which durable-rules judges; started at once, as it takes a while to be ready."""
+
+    def __init__(self) -> None:
+        self.errors = tempfile.TemporaryFile()
+        self.child = subprocess.Popen(
             [sys.executable, "-m", "evaluator.engine.judge"],
-            input=json.dumps(document),
-            capture_output=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
             text=True,
             encoding="utf-8",
-            timeout=SECONDS_TO_JUDGE,
-            env=environment,
-            check=False,
         )
-    except subprocess.TimeoutExpired:
-        problems.add("E102", f"durable-rules did not answer within {SECONDS_TO_JUDGE} s", at)
-        raise Stop(problems) from None
-    lines = ended.stdout.splitlines()
-    count = len(document["situations"])  # type: ignore[arg-type]
-    if ended.returncode == 0 and len(lines) == count + 1 and json.loads(lines[-1]) == {"done": count}:
-        return [json.loads(line) for line in lines[:-1]]
-    last = (ended.stderr.strip().splitlines() or [f"exit {ended.returncode}"])[-1]
-    if "ImportError" in ended.stderr or "ModuleNotFoundError" in ended.stderr or "undefined symbol" in ended.stderr:
-        problems.add("E101", f"durable-rules cannot be loaded: {last}")
-    else:
-        problems.add("E102", f"durable-rules answered {max(0, len(lines) - 1)} of {count} situations: {last}", at)
-    raise Stop(problems)
+
+    def close(self) -> None:
+        """End the child."""
+        self.child.kill()
+        self.child.communicate()
+        self.errors.close()
+
+    def ask(self, document: dict[str, object], count: int, at: Span) -> list[Any]:
+        """Return the child's answers; raise Stop where one is missing or takes too long."""
+        assert self.child.stdin is not None and self.child.stdout is not None
+        is_late = False
+
+        def give_up() -> None:
+            nonlocal is_late
+            is_late = True
+            self.child.kill()
+
+        timer = threading.Timer(SECONDS_TO_JUDGE, give_up)
+        timer.start()
+        lines: list[Any] = []
+        try:
+            self.child.stdin.write(json.dumps(document) + "\n")
+            self.child.stdin.flush()
+            for line in self.child.stdout:
+                answer = json.loads(line)
+                if "done" in answer:
+                    break
+                lines.append(answer)
+            if len(lines) == count and answer == {"done": count}:
+                return lines
+        except (OSError, ValueError, UnboundLocalError):
+            pass
+        finally:
+            timer.cancel()
+        raise Stop(self._failure(len(lines), count, is_late, at))
+
+    def _failure(self, answered: int, count: int, is_late: bool, at: Span) -> Problems:
+        problems = Problems()
+        self.child.kill()
+        code = self.child.wait()
+        self.errors.seek(0)
+        said = self.errors.read().decode("utf-8", "replace")
+        last = (said.strip().splitlines() or [f"it ended with {code}"])[-1]
+        if is_late:
+            problems.add("E102", f"durable-rules did not answer within {SECONDS_TO_JUDGE} s", at)
+        elif "ImportError" in said or "ModuleNotFoundError" in said:
+            problems.add("E101", f"durable-rules cannot be loaded: {last}")
+        else:
+            problems.add("E102", f"durable-rules answered {answered} of {count} situations: {last}", at)
+        return problems

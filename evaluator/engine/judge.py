@@ -1,8 +1,8 @@
 """Conclude verdicts for situations with durable-rules: the program of a child process.
 
 The only module that knows durable-rules, and never imported by the rest: `decide.py` runs it as a child, since the
-engine is native code that a slip can bring down. Reads one JSON document on standard input, {"rules": […],
-"situations": […]}, and writes one JSON line a situation, then {"done": n}.
+engine is native code that a slip can bring down. Reads JSON documents on standard input, a line each, {"rules": […],
+"situations": […]}, and for each writes one JSON line a situation, then {"done": n}.
 
 What keeps durable-rules exact (see docs/decisions/0003-durable-rules.md): a host without its dispatching threads;
 one situation at a time; facts of truth values and words only; rules that are all positive; at most 60 rules a
@@ -109,13 +109,14 @@ class Judge:
 
 
 def main() -> None:
-    """Judge the situations of the document on standard input."""
+    """Judge the situations of each document on standard input."""
     logging.getLogger("durable").setLevel(logging.CRITICAL)
-    document = json.load(sys.stdin)
-    judge = Judge(document["rules"])
-    for situation in document["situations"]:
-        print(json.dumps(judge.judge(situation), ensure_ascii=True))
-    print(json.dumps({"done": len(document["situations"])}), flush=True)
+    for line in sys.stdin:
+        document = json.loads(line)
+        judge = Judge(document["rules"])
+        for situation in document["situations"]:
+            print(json.dumps(judge.judge(situation)))
+        print(json.dumps({"done": len(document["situations"])}), flush=True)
 
 
 if __name__ == "__main__":

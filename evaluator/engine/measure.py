@@ -12,7 +12,7 @@ from evaluator.engine.state import State, missing_values
 from evaluator.pack import expression as ex
 from evaluator.pack.definitions import AggregateDef, KindDef, LineDef
 from evaluator.sql.backend import named, ordered, table, window
-from evaluator.sql.lower import SQL, Lowering, Rows, both, choose, column, is_null, number
+from evaluator.sql.lower import SQL, Lowering, Rows, both, cast, choose, column, is_null, number
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +63,8 @@ def _pass(
             assert made.operand is not None
             line = lines[value.name]
             award = lowering.stored(made.operand, ex.NUMBER)
-            selected.append(named(exp.cast(only(exp.Count(this=exp.Star())), "BIGINT"), f"n.{line.id}"))
-            selected.append(named(exp.cast(only(exp.Sum(this=award)), "BIGINT"), f"sum.{line.id}"))
+            selected.append(named(cast(only(exp.Count(this=exp.Star())), "BIGINT"), f"n.{line.id}"))
+            selected.append(named(cast(only(exp.Sum(this=award)), "BIGINT"), f"sum.{line.id}"))
             columns += [(f"n.{line.id}", number(0)), (f"sum.{line.id}", number(0))]
             if made.operand.node.nullable:
                 selected.append(named(only(exp.CountIf(this=is_null(award))), f"doubt.{line.id}"))
@@ -117,13 +117,13 @@ def only_of(made: AggregateDef, lowering: Lowering, only: object) -> SQL:
     """Return an aggregate function over the rows that meet its condition."""
     assert callable(only)
     if made.function == "count":
-        return exp.cast(only(exp.Count(this=exp.Star())), "BIGINT")
+        return cast(only(exp.Count(this=exp.Star())), "BIGINT")
     assert made.operand is not None
     value = lowering.stored(made.operand)
     if made.function == "distinct":
-        return exp.cast(only(exp.Count(this=exp.Distinct(expressions=[value]))), "BIGINT")
+        return cast(only(exp.Count(this=exp.Distinct(expressions=[value]))), "BIGINT")
     if made.function == "sum":
-        return exp.cast(only(exp.Sum(this=value)), "BIGINT")
+        return cast(only(exp.Sum(this=value)), "BIGINT")
     if made.function == "any":
         return only(exp.LogicalOr(this=value))  # type: ignore[no-any-return]
     return only(exp.Min(this=value) if made.function == "min" else exp.Max(this=value))  # type: ignore[no-any-return]
@@ -148,7 +148,7 @@ def peers(state: State, made: AggregateDef, rows: Rows) -> SQL:
         # those who are not ranked come last, and so before nobody
         masked = choose([(counted.copy(), value)])
         place = window(exp.Rank(expressions=[]), within, [ordered(masked, made.is_descending)])
-        return choose([(counted, exp.cast(place, "BIGINT"))])
+        return choose([(counted, cast(place, "BIGINT"))])
 
     def only(function: SQL) -> SQL:
         if condition is None:
@@ -161,13 +161,13 @@ def peers(state: State, made: AggregateDef, rows: Rows) -> SQL:
     if made.function == "distinct":
         assert made.operand is not None
         value = lowering.stored(made.operand)
-        return exp.cast(over(exp.Count(this=exp.Distinct(expressions=[value]))), "BIGINT")
+        return cast(over(exp.Count(this=exp.Distinct(expressions=[value]))), "BIGINT")
     if made.function == "count":
-        return exp.cast(over(exp.Count(this=exp.Star())), "BIGINT")
+        return cast(over(exp.Count(this=exp.Star())), "BIGINT")
     assert made.operand is not None
     value = lowering.stored(made.operand)
     if made.function == "sum":
-        return exp.Coalesce(this=exp.cast(over(exp.Sum(this=value)), "BIGINT"), expressions=[number(0)])
+        return exp.Coalesce(this=cast(over(exp.Sum(this=value)), "BIGINT"), expressions=[number(0)])
     if made.function == "any":
         return exp.Coalesce(this=over(exp.LogicalOr(this=value)), expressions=[exp.false()])
     return over(exp.Min(this=value) if made.function == "min" else exp.Max(this=value))

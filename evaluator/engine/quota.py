@@ -8,7 +8,7 @@ from evaluator.diagnostics import Problems
 from evaluator.engine.state import State, star
 from evaluator.pack.definitions import KindDef, VerdictDef
 from evaluator.sql.backend import named, ordered, window
-from evaluator.sql.lower import SQL, UNIT, Lowering, both, choose, column, is_null, number
+from evaluator.sql.lower import SQL, UNIT, Lowering, both, cast, choose, column, is_null, number
 
 
 def choose_quota(state: State, kind: KindDef, verdict: VerdictDef, problems: Problems) -> None:
@@ -46,7 +46,7 @@ def choose_quota(state: State, kind: KindDef, verdict: VerdictDef, problems: Pro
     if verdict.model.ties == "exclude":
         inside = exp.LTE(this=exp.paren(last.copy()), expression=most.copy())
     is_eligible = column("eligible", "r")
-    chosen = choose([(exp.Not(this=column("is_assessed", "r")), exp.cast(exp.Null(), "BOOLEAN"))], both(is_eligible, inside))
+    chosen = choose([(exp.Not(this=column("is_assessed", "r")), cast(exp.Null(), "BOOLEAN"))], both(is_eligible, inside))
     at_edge = both(
         is_eligible.copy(), exp.LTE(this=rank.copy(), expression=most.copy()),
         exp.GT(this=exp.paren(last), expression=most.copy()), exp.GT(this=most.copy(), expression=number(0)),
@@ -57,8 +57,8 @@ def choose_quota(state: State, kind: KindDef, verdict: VerdictDef, problems: Pro
     query = exp.select(
         exp.Column(this=everything, table=exp.to_identifier("r")),
         named(chosen, name),
-        named(exp.cast(placed, "BIGINT"), place),
-        named(exp.cast(choose([(is_eligible.copy(), most.copy())]), "BIGINT"), take),
+        named(cast(placed, "BIGINT"), place),
+        named(cast(choose([(is_eligible.copy(), most.copy())]), "BIGINT"), take),
         named(at_edge, "#edge"),
         named(column("group", "r"), "#group"),
     ).from_(ranked.subquery("r"))

@@ -8,7 +8,7 @@ from evaluator.engine.state import State
 from evaluator.pack import expression as ex
 from evaluator.pack.definitions import RosterDef
 from evaluator.sql.backend import named, ordered, table, window
-from evaluator.sql.lower import SQL, Lowering, both, choose, column
+from evaluator.sql.lower import SQL, Lowering, both, cast, choose, column
 
 
 def make_roster(state: State, roster: RosterDef) -> exp.Table:
@@ -46,12 +46,12 @@ def make_roster(state: State, roster: RosterDef) -> exp.Table:
     rank = choose([(column("#ranked", "c"), window(function, by, rank_order))])
     whole = [*(ordered(part.copy()) for part in by), *order, ordered(column("#sid", "c"))]
     position = window(exp.RowNumber(), None, whole)
-    kept: list[SQL] = [named(exp.cast(position, "BIGINT"), "#position")]
+    kept: list[SQL] = [named(cast(position, "BIGINT"), "#position")]
     kept += [part.copy() for part in by]
-    kept += [column("#key", "c"), named(exp.cast(rank, "BIGINT"), "#rank")]
+    kept += [column("#key", "c"), named(cast(rank, "BIGINT"), "#rank")]
     for name, formula in roster.columns:
         source = column(f"column.{name}", "c")
-        kept.append(named(exp.cast(rank.copy(), "BIGINT") if formula is None else source, name))
+        kept.append(named(cast(rank.copy(), "BIGINT") if formula is None else source, name))
     made = table(f"roster {roster.name}", "work")
     state.db.create(made, exp.select(*kept).from_(chosen.subquery("c")))
     return made
@@ -69,5 +69,5 @@ def shown(lowering: Lowering, node: ex.Node) -> SQL:
 
 def as_decimal(value: SQL) -> SQL:
     """Return millionths as DECIMAL(18, 6)."""
-    factor = exp.cast(exp.Literal.number("0.000001"), "DECIMAL(6,6)")
-    return exp.cast(exp.Mul(this=exp.cast(value, "DECIMAL(18,0)"), expression=factor), "DECIMAL(18,6)")
+    factor = cast(exp.Literal.number("0.000001"), "DECIMAL(6,6)")
+    return cast(exp.Mul(this=cast(value, "DECIMAL(18,0)"), expression=factor), "DECIMAL(18,6)")

@@ -11,7 +11,7 @@ from evaluator.engine.state import State
 from evaluator.pack import expression as ex
 from evaluator.pack.definitions import KindDef
 from evaluator.sql.backend import named, ordered, table, window
-from evaluator.sql.lower import Lowering, both, column, number, text
+from evaluator.sql.lower import Lowering, both, cast, column, number, text
 
 
 def recall(state: State, kind: KindDef, value: Value, past: list[PastRun]) -> Gathered:
@@ -47,7 +47,7 @@ def recall(state: State, kind: KindDef, value: Value, past: list[PastRun]) -> Ga
         .having(exp.EQ(this=exp.Max(this=column("year", "m")), expression=number(state.year)))
     )
     numbered = exp.select(
-        named(column("#sid", "s"), "sid"), named(exp.cast(column("years", "c"), "BIGINT"), value.name)
+        named(column("#sid", "s"), "sid"), named(cast(column("years", "c"), "BIGINT"), value.name)
     ).from_(exp.alias_(state.location(kind.name), "s", table=True))
     numbered = numbered.join(
         counted.subquery("c"), on=exp.EQ(this=column("#key", "s"), expression=column("#key", "c"))

@@ -16,7 +16,7 @@ from evaluator.data.history import PastRun, read_history
 from evaluator.data.tables import REJECTS, Loaded, load_tables
 from evaluator.diagnostics import Cell, Problems, Stop
 from evaluator.engine.compute import compute
-from evaluator.engine.decide import Family, Judgement, compile_family
+from evaluator.engine.decide import Bench, Family, Judgement, compile_family
 from evaluator.engine.measure import only_of
 from evaluator.engine.plan import Choose, Compute, Decide, Step, make_plan
 from evaluator.engine.quota import choose_quota
@@ -98,6 +98,7 @@ def assess(
     problems.stop_on_errors()
     start, end = period_of(year, pack.period)
     database = Database()
+    bench = Bench()
     try:
         state = State(database, pack, year, start, end)
         progress(f"reading {data}")
@@ -109,7 +110,7 @@ def assess(
         _check_somebody(state, problems)
         for step in steps:
             progress(_shown(step))
-            _take(step, assessment)
+            _take(step, assessment, bench)
             problems.stop_on_errors()
         progress("making rosters")
         for kind in pack.kinds.values():
@@ -120,6 +121,7 @@ def assess(
         problems.stop_on_errors()
         yield assessment
     finally:
+        bench.close()
         database.close()
 
 
@@ -132,7 +134,7 @@ def _shown(step: Step) -> str:
     return f"choosing {step.kind}: {step.verdict}"
 
 
-def _take(step: Step, assessment: Assessment) -> None:
+def _take(step: Step, assessment: Assessment, bench: Bench) -> None:
     state, problems = assessment.state, assessment.problems
     kind = assessment.pack.kinds[step.kind]
     match step:
@@ -141,7 +143,7 @@ def _take(step: Step, assessment: Assessment) -> None:
         case Decide():
             family = compile_family(kind, step.verdicts, problems)
             problems.stop_on_errors()
-            situations, judgements = conclude(state, kind, family, problems)
+            situations, judgements = conclude(state, kind, family, bench, problems)
             assessment.situations += situations
             assessment.judgements[str(family)] = judgements
             assessment.families[str(family)] = family

@@ -17,7 +17,7 @@ from evaluator.engine.state import State, points_column
 from evaluator.pack import expression as ex
 from evaluator.pack.definitions import Formula, KindDef, LineDef
 from evaluator.sql.backend import named, ordered, window
-from evaluator.sql.lower import SQL, UNIT, Lowering, Rows, both, choose, column, is_null, number, text
+from evaluator.sql.lower import SQL, UNIT, Lowering, Rows, both, cast, choose, column, is_null, number, text
 
 
 def line_values(line: LineDef, rows: Rows) -> list[exp.Alias]:
@@ -44,8 +44,8 @@ def line_values(line: LineDef, rows: Rows) -> list[exp.Alias]:
         points = choose([(applies.copy(), points)], number(0))
     assessed = column("is_assessed", rows.alias)
     return [
-        named(exp.cast(choose([(assessed, raw)]), "BIGINT"), f"raw.{line.id}"),
-        named(exp.cast(choose([(assessed.copy(), points)]), "BIGINT"), points_column(line.id)),
+        named(cast(choose([(assessed, raw)]), "BIGINT"), f"raw.{line.id}"),
+        named(cast(choose([(assessed.copy(), points)]), "BIGINT"), points_column(line.id)),
     ]
 
 
@@ -142,7 +142,7 @@ def _awards_of(state: State, kind: KindDef, line: LineDef, subject: str | None) 
     for child, path in children:
         entering = named(column(f"after.{path[-1]}", "c"), "entering")
         lower = [
-            column(f"after.{name}", "c") if name in path else named(exp.cast(exp.Null(), "BIGINT"), f"after.{name}")
+            column(f"after.{name}", "c") if name in path else named(cast(exp.Null(), "BIGINT"), f"after.{name}")
             for name in inner
         ]
         fixed = [column(name, "c") for name in FIXED]
@@ -151,7 +151,7 @@ def _awards_of(state: State, kind: KindDef, line: LineDef, subject: str | None) 
     for place, part in enumerate(parts):
         assert isinstance(part, exp.Select)
         if place < len(parts) - len(children):
-            empty = [named(exp.cast(exp.Null(), "BIGINT"), f"after.{name}") for name in inner]
+            empty = [named(cast(exp.Null(), "BIGINT"), f"after.{name}") for name in inner]
             part = part.select(*empty)
         query = part if query is None else exp.union(query, part, distinct=False)
     assert query is not None
@@ -189,7 +189,7 @@ def _awards_of(state: State, kind: KindDef, line: LineDef, subject: str | None) 
     return (
         exp.select(
             *(column(name, "w") for name in (*FIXED, *(f"after.{n}" for n in inner))),
-            named(exp.cast(left, "BIGINT"), f"after.{line.id}"),
+            named(cast(left, "BIGINT"), f"after.{line.id}"),
         ).from_(summed.subquery("w")),
         [*inner, line.id],
     )
@@ -239,9 +239,9 @@ def _plain_part(state: State, kind: KindDef, line: LineDef, subject: str | None,
         value = exp.Add(this=value, expression=lowering.stored(line.points, ex.NUMBER))
     nothing = exp.Null()
     made = rows.select(
-        named(column("#sid", "s"), "sid"), named(text(line.id), "line"), named(exp.cast(nothing, "TEXT"), "record"),
-        named(number(0), "has_record"), named(exp.cast(nothing.copy(), "BIGINT"), "#src"),
-        named(exp.cast(nothing.copy(), "BIGINT"), "#row"), named(exp.cast(nothing.copy(), "DATE"), "#date"),
+        named(column("#sid", "s"), "sid"), named(text(line.id), "line"), named(cast(nothing, "TEXT"), "record"),
+        named(number(0), "has_record"), named(cast(nothing.copy(), "BIGINT"), "#src"),
+        named(cast(nothing.copy(), "BIGINT"), "#row"), named(cast(nothing.copy(), "DATE"), "#date"),
         named(number(place), "place"), named(value, "points"), named(value.copy(), "entering"),
     )  # fmt: skip
     return _of_subject(made.where(column("is_assessed", "s")), subject, "s")
@@ -268,7 +268,7 @@ def _record_part(state: State, kind: KindDef, line: LineDef, subject: str | None
         conditions.append(in_year)
     subject_alias = rows.at(("#subject",))
     conditions.append(column("is_assessed", subject_alias))
-    date: SQL = column("#date", "r") if in_year is not None else exp.cast(exp.Null(), "DATE")
+    date: SQL = column("#date", "r") if in_year is not None else cast(exp.Null(), "DATE")
     query = rows.select(
         named(link.copy(), "sid"), named(text(line.id), "line"), named(column("#key", "r"), "record"),
         named(number(1), "has_record"), column("#src", "r"), column("#row", "r"), named(date, "#date"),

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from evaluator.diagnostics import Problems
-from evaluator.engine.decide import NONE, UNKNOWN, Family, Judgement, domain, judge, word
+from evaluator.engine.decide import NONE, UNKNOWN, Bench, Family, Judgement, domain, judge, word
 from evaluator.engine.state import State, missing_values, star
 from evaluator.pack.definitions import KindDef, VerdictDef
 from evaluator.sql.backend import named, ordered, table
-from evaluator.sql.lower import SQL, UNIT, Lowering, both, column, number
+from evaluator.sql.lower import SQL, UNIT, Lowering, both, cast, column, number
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Situation:
 
 
 def conclude(
-    state: State, kind: KindDef, family: Family, problems: Problems
+    state: State, kind: KindDef, family: Family, bench: Bench, problems: Problems
 ) -> tuple[list[Situation], list[Judgement]]:
     """Judge the situations of a family, each once, and add the verdicts to the subjects.
 
@@ -48,7 +48,7 @@ def conclude(
         for place, row in enumerate(state.db.rows(distinct), 1)
         if row[-1]
     ]
-    judgements = judge([(family, [s.gates for s in found])])[0]
+    judgements = judge(family, [s.gates for s in found], bench)
     results = _store(state, kind, family, found, judgements)
     on = both(*(exp.EQ(this=column(n, "g"), expression=column(n, "c")) for n in names)) if names else exp.true()
     joined = (
@@ -93,7 +93,7 @@ def _store(
     columns.append((situation_column(family), "BIGINT", [s.number for s in found]))
     name = table(f"{kind.name}#concluded", "work")
     unnested: list[SQL] = [
-        named(exp.Anonymous(this="unnest", expressions=[exp.cast(exp.Placeholder(), f"{storage}[]")]), column_name)
+        named(exp.Anonymous(this="unnest", expressions=[cast(exp.Placeholder(), f"{storage}[]")]), column_name)
         for column_name, storage, _ in columns
     ]
     state.db.run(

@@ -11,7 +11,7 @@ from evaluator.data.tables import has_date
 from evaluator.pack import expression as ex
 from evaluator.pack.definitions import KindDef, LineDef, Pack
 from evaluator.sql.backend import Database, named, table
-from evaluator.sql.lower import SQL, Rows, both, column, text
+from evaluator.sql.lower import SQL, Rows, both, cast, column, text
 
 
 def points_column(line: str) -> str:
@@ -62,14 +62,14 @@ class State:
             return None
         day = column("#date", alias)
         return both(
-            exp.GTE(this=day, expression=exp.cast(text(self.start.isoformat()), "DATE")),
-            exp.LTE(this=day.copy(), expression=exp.cast(text(self.end.isoformat()), "DATE")),
+            exp.GTE(this=day, expression=cast(text(self.start.isoformat()), "DATE")),
+            exp.LTE(this=day.copy(), expression=cast(text(self.end.isoformat()), "DATE")),
         )
 
     def display(self, kind: KindDef, where: SQL, limit: int = 5, alias: str = "s") -> list[str]:
         """Return the names of the first subjects for which something holds, as people know them."""
         query = (
-            exp.select(column("#key", alias), exp.cast(column(kind.display, alias), "TEXT"))
+            exp.select(column("#key", alias), cast(column(kind.display, alias), "TEXT"))
             .from_(exp.alias_(self.location(kind.name), alias, table=True))
             .where(where)
             .order_by(column("#sid", alias))

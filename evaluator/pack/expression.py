@@ -279,6 +279,26 @@ class _Language(Dialect):
         NO_PAREN_FUNCTION_PARSERS = {
             word: parse for word, parse in parser.Parser.NO_PAREN_FUNCTION_PARSERS.items() if word == "CASE"
         }
+        PRIMARY_PARSERS = {  # with positions, which sqlglot does not note for these three
+            **parser.Parser.PRIMARY_PARSERS,
+            TokenType.NULL: lambda self, token: self.expression(exp.Null(), token),
+            TokenType.TRUE: lambda self, token: self.expression(exp.Boolean(this=True), token),
+            TokenType.FALSE: lambda self, token: self.expression(exp.Boolean(this=False), token),
+        }
+
+        def _parse_between(self, this: exp.Expr | None) -> exp.Between:
+            """Read low and high: sqlglot itself takes `symmetric`, and does not insist on the `and`."""
+            low = self._parse_bitwise()
+            if not self._match(TokenType.AND):
+                self.raise_error("Required keyword: 'and' missing for between")
+            return self.expression(exp.Between(this=this, low=low, high=self._parse_bitwise()))
+
+        def _parse_case(self) -> exp.Expr | None:
+            first = self._prev
+            made = super()._parse_case()
+            if made is not None:
+                made.meta.update(start=first.start, end=self._prev.end)
+            return made
 
 
 _SIGNS = {
@@ -291,6 +311,8 @@ _SIGNS = {
 }  # fmt: skip
 _REFUSED = '"`;[]{}@$?^~!&|\\:'
 _LONGEST_FIRST = sorted(_SIGNS, key=len, reverse=True)
+_NOTHING_GIVEN = re.compile(r"[(,]\s*,|,\s*(\)|\Z)")
+_DEEPEST = 60  # levels of nesting, beyond which neither Python nor a database reads it
 
 
 def _refuse_signs(text: str) -> None:
@@ -313,6 +335,8 @@ def _refuse_signs(text: str) -> None:
                 raise Wrong("P302", "double quotes do not make text", (place, 1), "write single quotes: '…'")
             if text[place] in _REFUSED:
                 raise Wrong("P302", f"{text[place]} is not a sign of expressions", (place, 1))
+            if gap := _NOTHING_GIVEN.match(text, place):
+                raise Wrong("P301", "a value is missing beside this comma", (text.rindex(",", 0, gap.end()), 1))
         place += 1
     if is_quoted:
         raise Wrong("P301", "a quote is opened and never closed", (text.rindex("'"), 1), "close it: '…'")
@@ -329,7 +353,9 @@ def _parse(text: str) -> exp.Expr:
         end = sum(map(len, lines[: int(first.get("line") or 1) - 1])) + int(first.get("col") or 1)
         start = max(0, min(end - len(highlight), len(text) - 1))
         raise Wrong("P301", _plain_reason(str(first.get("description") or ""), highlight), (start, max(1, len(highlight)))) from None
-    except (TokenError, RecursionError, ValueError, IndexError, AttributeError) as wrong:
+    except RecursionError:
+        raise _too_deep(text) from None
+    except (TokenError, ValueError, IndexError, AttributeError) as wrong:
         raise Wrong("P301", f"this cannot be read as an expression ({type(wrong).__name__})", (0, len(text))) from None
 
 
@@ -362,10 +388,17 @@ def compile_expression(text: str, scope: Scope, wanted: Base | None = None) -> N
     """
     if not text.strip():
         raise Wrong("P301", "the expression is empty", (0, 1))
-    node = _Compiler(text, scope).compile(_parse(text))
+    try:
+        node = _Compiler(text, scope).compile(_parse(text))
+    except RecursionError:
+        raise _too_deep(text) from None
     if wanted and not _fits(node.type, wanted):
         raise Wrong("P306", f"this is {node.type}, where a {wanted} is needed", node.place)
     return node
+
+
+def _too_deep(text: str) -> Wrong:
+    return Wrong("P301", "this is nested too deeply", (0, len(text)), "compute parts of it as measures or fields")
 
 
 def split_order(text: str) -> tuple[str, bool]:
@@ -384,10 +417,10 @@ def _fits(have: Type, wanted: Base) -> bool:
 
 class _Compiler:
     def __init__(self, text: str, scope: Scope) -> None:
-        self.text, self.scope = text, scope
+        self.text, self.scope, self.depth = text, scope, 0
 
     def place(self, tree: exp.Expr) -> tuple[int, int]:
-        """Return start and length of a tree from the positions its leaves carry."""
+        """Return start and length of a tree from the positions its leaves carry, and the parentheses of these."""
         found = [
             (int(part.meta["start"]), int(part.meta["end"]))
             for part in tree.walk()
@@ -395,14 +428,27 @@ class _Compiler:
         ]
         if not found:
             return 0, len(self.text)
-        start, end = min(f[0] for f in found), max(f[1] for f in found)
-        return start, end - start + 1
+        start, end = min(f[0] for f in found), max(f[1] for f in found) + 1
+        depth = lowest = 0
+        for sign in re.sub(r"'[^']*'", "", self.text[start:end]):
+            depth += {"(": 1, ")": -1}.get(sign, 0)
+            lowest = min(lowest, depth)
+        for _ in range(-lowest):
+            start = max(0, self.text.rfind("(", 0, start))
+        for _ in range(depth - lowest):
+            end = self.text.find(")", end) + 1 or len(self.text)
+        return start, end - start
 
     def compile(self, tree: exp.Expr) -> Node:
         """Return our node for a tree of sqlglot's, or refuse it."""
         for kinds, make in self._MAKERS:
             if isinstance(tree, kinds):
-                return make(self, tree)
+                self.depth += 1
+                if self.depth > _DEEPEST:
+                    raise _too_deep(self.text)
+                made = make(self, tree)
+                self.depth -= 1
+                return made
         raise Wrong("P302", f"{type(tree).__name__.lower()} is not part of expressions", self.place(tree))
 
     # --- leaves ---
@@ -416,8 +462,10 @@ class _Compiler:
         if tree.is_string:
             return Const(TEXT, False, place, str(tree.this))
         written = str(tree.this)
-        if not re.fullmatch(r"\d+(\.\d+)?", written) or self.text[place[0]] == ".":
-            raise Wrong("P302", f"{written} is not a plain number", place, "write digits, and a point where needed")
+        if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", written) or self.text[place[0]] == ".":
+            raise Wrong("P302", f"{written[:40]} is not a plain number", place, "write digits, and a point where needed")
+        if any(len(digits) > 18 for digits in written.split(".")):
+            raise Wrong("P302", "this number is too long to be exact", place, "write at most 18 digits on a side of the point")
         return Const(NUMBER if "." in written else INTEGER, False, place, Fraction(written))
 
     def _truth(self, tree: exp.Expr) -> Node:
@@ -428,12 +476,13 @@ class _Compiler:
 
     def _name(self, tree: exp.Expr) -> Node:
         place = self.place(tree)
-        parts = [part for part in tree.walk() if isinstance(part, (exp.Identifier, exp.Literal, exp.Star))]
-        parts.sort(key=lambda part: int(part.meta.get("start", 0)))
+        parts = [part for part in tree.walk() if not isinstance(part, (exp.Column, exp.Dot))]
+        parts.sort(key=lambda part: self.place(part)[0])
         names = [str(part.this) for part in parts]
         for part, name in zip(parts, names, strict=True):
             if not isinstance(part, exp.Identifier) or not NAME.match(name):
-                raise Wrong("P301", f'"{name}" is not a name', self.place(part))
+                start, length = self.place(part)
+                raise Wrong("P301", f'"{self.text[start : start + length]}" is not a name', (start, length))
         if len(names) == 1:
             if names[0] in SETTINGS:
                 return Setting(SETTINGS[names[0]], False, place, names[0])
@@ -483,17 +532,20 @@ class _Compiler:
         return Arithmetic(base, operand.nullable, place, "-", zero, operand)
 
     def _compare(self, tree: exp.Expr) -> Node:
-        left, right = self._alike(self.compile(tree.this), self.compile(tree.expression))
         op = _COMPARE[type(tree)]
-        if op not in ("=", "<>"):
-            for side in (left, right):
-                if side.type.base in ("boolean", "ref") or (side.type.values and not self._is_ordered(left, right)):
-                    raise Wrong("P306", f"{op} needs an order, and {side.type} has none", side.place, "use = or in")
-        return Compare(BOOLEAN, left.nullable or right.nullable, self.place(tree), op, left, right)
+        return self._compared(op, self.compile(tree.this), self.compile(tree.expression), self.place(tree))
 
-    @staticmethod
-    def _is_ordered(left: Node, right: Node) -> bool:
-        return left.type.is_ordered or right.type.is_ordered or left.type.is_number
+    def _compared(self, op: str, left: Node, right: Node, place: tuple[int, int]) -> Node:
+        left, right = self._alike(left, right)
+        if op not in ("=", "<>"):
+            levels = next((side.type.values for side in (left, right) if side.type.is_ordered), ())
+            for side in (left, right):
+                is_disordered = bool(side.type.values) and not side.type.is_ordered and not side.type.is_number
+                if side.type.base in ("boolean", "ref") or is_disordered:
+                    raise Wrong("P306", f"{op} needs an order, and {side.type} has none", side.place, "use = or in")
+                if levels and not (side.type.is_number or isinstance(side, Const) or side.type.values == levels):
+                    raise Wrong("P306", f"{op} compares levels, and this is {side.type}", side.place, "use = or in")
+        return Compare(BOOLEAN, left.nullable or right.nullable, place, op, left, right)
 
     def _alike(self, left: Node, right: Node) -> tuple[Node, Node]:
         """Return both sides with literal text turned into what the other side is, or refuse the pair."""
@@ -502,7 +554,7 @@ class _Compiler:
         if "nothing" in (a.base, b.base):
             side = left if a.base == "nothing" else right
             raise Wrong("P306", "a comparison with null is always unknown", side.place, "write is null")
-        if a.base != b.base and not (a.is_number and b.is_number):
+        if a.base != b.base and not (a.is_number and b.is_number) or a.target != b.target:
             raise Wrong("P306", f"{a} is compared with {b}", right.place)
         for known, literal in ((a, right), (b, left)):
             if known.values and isinstance(literal, Const) and literal.value not in known.values:
@@ -516,9 +568,9 @@ class _Compiler:
                 )
         return left, right
 
-    @staticmethod
-    def _shown(literal: Const) -> str:
-        return f"'{literal.value}'" if isinstance(literal.value, str) else str(literal.value)
+    def _shown(self, literal: Const) -> str:
+        start, length = literal.place
+        return self.text[start : start + length]
 
     @staticmethod
     def _as_typed(node: Node, wanted: Type) -> Node:
@@ -535,6 +587,8 @@ class _Compiler:
         if tree.args.get("query") or tree.args.get("unnest") or tree.args.get("field"):
             raise Wrong("P302", "in needs a list of values in parentheses", self.place(tree), "write in ('甲', '乙')")
         operand = self.compile(tree.this)
+        if not tree.expressions:
+            raise Wrong("P301", "the list is empty", self.place(tree), "write in ('甲', '乙')")
         items = [self._alike(operand, self.compile(item))[1] for item in tree.expressions]
         nullable = operand.nullable or any(item.nullable for item in items)
         return OneOf(BOOLEAN, nullable, self.place(tree), operand, tuple(items))
@@ -542,10 +596,7 @@ class _Compiler:
     def _between(self, tree: exp.Expr) -> Node:
         parts = []
         for op, bound in ((">=", tree.args["low"]), ("<=", tree.args["high"])):
-            left, right = self._alike(self.compile(tree.this), self.compile(bound))
-            if left.type.base in ("boolean", "ref") or (left.type.values and not left.type.is_ordered):
-                raise Wrong("P306", f"between needs an order, and {left.type} has none", left.place)
-            parts.append(Compare(BOOLEAN, left.nullable or right.nullable, self.place(tree), op, left, right))
+            parts.append(self._compared(op, self.compile(tree.this), self.compile(bound), self.place(tree)))
         return Junction(BOOLEAN, any(p.nullable for p in parts), self.place(tree), "and", tuple(parts))
 
     def _is(self, tree: exp.Expr) -> Node:
@@ -561,7 +612,10 @@ class _Compiler:
 
     def _not(self, tree: exp.Expr) -> Node:
         operand = self._boolean(tree.this)
-        return Not(BOOLEAN, operand.nullable, self.place(tree), operand)
+        start, length = operand.place
+        if before := re.search(r"not[\s(]*\Z", self.text[:start], re.IGNORECASE):
+            start, length = before.start(), length + start - before.start()
+        return Not(BOOLEAN, operand.nullable, (start, length), operand)
 
     def _junction(self, tree: exp.Expr) -> Node:
         parts = tuple(self._boolean(part) for part in tree.flatten(unnest=False))
@@ -570,7 +624,7 @@ class _Compiler:
 
     def _case(self, tree: exp.Expr) -> Node:
         if tree.this is not None:
-            raise Wrong("P302", "case needs a condition after each when", self.place(tree), "write case when x = … then …")
+            raise Wrong("P302", "case needs a condition after each when", self.place(tree.this), "write case when x = … then …")
         default = tree.args.get("default")
         branches = []
         for branch in tree.args["ifs"]:
@@ -591,18 +645,13 @@ class _Compiler:
         if all(kind.is_number for kind in types):
             return INTEGER if all(kind.base == "integer" for kind in types) else NUMBER
         for node in nodes:
-            if node.type.base not in ("nothing", types[0].base):
+            if node.type.base != "nothing" and (node.type.base, node.type.target) != (types[0].base, types[0].target):
                 raise Wrong("P306", f"this is {node.type}, where the others are {types[0]}", node.place)
-        return types[0] if all(kind == types[0] for kind in types) else Type(types[0].base)
+        return types[0] if all(kind == types[0] for kind in types) else Type(types[0].base, target=types[0].target)
 
     def _call(self, tree: exp.Expr) -> Node:
         name = str(tree.this).lower() if str(tree.this).lower() in FUNCTIONS else str(tree.this)
         place = self.place(tree)
-        start = self.text.rfind(str(tree.this), 0, place[0] + 1) if tree.expressions else place[0]
-        if tree.expressions and start >= 0:
-            # the parenthesis that closes the call carries no position
-            end = self.text.find(")", sum(place))
-            place = (start, (end + 1 if end >= 0 else sum(place)) - start)
         at = (place[0], len(str(tree.this)))
         if name in ("years_running",):
             return self._recall(name, tree, place)
@@ -636,6 +685,8 @@ class _Compiler:
                 raise Wrong("P306", f"{name} takes {wanted}, and this is {node.type}", node.place)
             covered = parameter.covered[position]
             values = (True, False) if node.type.base == "boolean" else node.type.values
+            if isinstance(node, Const):
+                values = (node.value,)
             missing = [value for value in values if covered is not None and value not in covered]
             if missing:
                 raise Wrong("P408", f"{name} has no entry for {', '.join(map(str, missing))}", node.place)

@@ -26,7 +26,7 @@ from evaluator.pack.definitions import Formula, KindDef, LineDef, Pack, RuleDef,
 from evaluator.pack.model import NAME
 from evaluator.report.reopen import PastRun, reopen
 from evaluator.sql.backend import ordered, parquet
-from evaluator.sql.lower import Lowering, both, column, text
+from evaluator.sql.lower import Lowering, both, cast, column, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ def _find(run: PastRun, subject: str) -> tuple[KindDef, str]:
     found: list[tuple[KindDef, str]] = []
     known: list[str] = []
     for kind in kinds:
-        name = exp.cast(column(kind.display, "s"), "TEXT")
+        name = cast(column(kind.display, "s"), "TEXT")
         query = exp.select(column("#key", "s"), name).from_(exp.alias_(run.state.location(kind.name), "s", table=True))
         is_it = [exp.EQ(this=side, expression=text(subject)) for side in (column("#key", "s"), name.copy())]
         found += [(kind, row[0]) for row in run.state.db.rows(query.where(exp.or_(*is_it)))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evaluator.report.explain import Condition, Explanation, ExplainedLine, ExplainedVerdict
+from evaluator.report.explain import Condition, ExplainedLine, ExplainedVerdict, Explanation
 from evaluator.report.text import as_table
 from evaluator.report.words import name_of, plain_number, say, shown
 

@@ -19,7 +19,7 @@ from evaluator.pack import expression as ex
 from evaluator.pack.check import load_pack
 from evaluator.pack.definitions import KindDef, Pack, TableDef
 from evaluator.sql.backend import Database, named, parquet, table
-from evaluator.sql.lower import SQL, UNIT, column, number
+from evaluator.sql.lower import SQL, UNIT, cast, column, number
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,5 +109,5 @@ def _stored(name: str, kind: ex.Type) -> SQL:
     """Return a decimal of the run folder as millionths."""
     if kind.base != "number":
         return column(name, "f")
-    wider = exp.cast(column(name, "f"), "DECIMAL(38,6)")
-    return exp.cast(exp.Mul(this=wider, expression=number(UNIT)), "BIGINT")
+    wider = cast(column(name, "f"), "DECIMAL(38,6)")
+    return cast(exp.Mul(this=wider, expression=number(UNIT)), "BIGINT")

@@ -18,7 +18,7 @@ from evaluator.pack.definitions import Pack, RosterDef
 from evaluator.report.text import as_table
 from evaluator.report.words import name_of, say, shown
 from evaluator.sql.backend import Database, named, ordered
-from evaluator.sql.lower import SQL, call, choose, column, text
+from evaluator.sql.lower import SQL, call, cast, choose, column, text
 
 FORMULA = r"^[=+\-@\t\r＝＋－＠]"
 
@@ -125,12 +125,12 @@ def csv_query(pack: Pack, roster: RosterDef, made: SQL) -> exp.Select:
             yes, no = text(say(pack, "yes")), text(say(pack, "no"))
             value = choose([(source, yes), (exp.Not(this=source.copy()), no)])
         elif base == "number":
-            plain = exp.cast(source, "TEXT")
+            plain = cast(source, "TEXT")
             value = call("rtrim", call("rtrim", plain, text("0")), text("."))
         elif base in ("integer", "date"):
-            value = exp.cast(source, "TEXT")
+            value = cast(source, "TEXT")
         else:
-            value = guarded(exp.cast(source, "TEXT"))
+            value = guarded(cast(source, "TEXT"))
         cells.append(named(value, heading))
     return (
         exp.select(*cells).from_(exp.alias_(made.copy(), "r", table=True)).order_by(ordered(column("#position", "r")))

@@ -38,7 +38,7 @@ from evaluator.report.reopen import results_of
 from evaluator.report.roster import guarded, write_csv
 from evaluator.report.workbook import write_workbook
 from evaluator.sql.backend import Database, named, ordered, table
-from evaluator.sql.lower import SQL, call, column, number, text
+from evaluator.sql.lower import SQL, call, cast, column, left_join, number, text
 
 LARGEST_WORKBOOK = 100_000  # rows of rosters; beyond it people read the CSV
 
@@ -113,7 +113,7 @@ class _Writer:
             if field.type.base == "ref":
                 target = f"t{place}"
                 on = exp.EQ(this=column(field.name, alias), expression=column("#sid", target))
-                query = query.join(exp.alias_(table(field.type.target), target, table=True), on=on, join_type="left")
+                query = left_join(query, exp.alias_(table(field.type.target), target, table=True), on)
                 query = query.select(named(column("#key", target), field.name), named(column(field.name, alias), f"{field.name}#"))
             else:
                 query = query.select(named(self._typed(field.name, field.type, alias), field.name))
@@ -149,7 +149,7 @@ class _Writer:
     def _score_lines(self, kind: KindDef) -> None:
         if not kind.lines:
             return
-        nothing = exp.cast(exp.Null(), "BIGINT")
+        nothing = cast(exp.Null(), "BIGINT")
         columns: dict[str, list[SQL]] = {
             "line": [text(line.id) for line in kind.lines],
             "within": [text(line.parent or "") for line in kind.lines],
@@ -164,9 +164,9 @@ class _Writer:
             return
         values, rules = [], []
         for verdict in kind.verdicts.values():
-            values.append(exp.cast(self._typed(verdict.name, verdict.type, "s"), "TEXT"))
+            values.append(cast(self._typed(verdict.name, verdict.type, "s"), "TEXT"))
             ruled = verdict.form in ("rules", "yes_no")
-            rules.append(column(f"rule.{verdict.name}", "s") if ruled else exp.cast(exp.Null(), "BIGINT"))
+            rules.append(column(f"rule.{verdict.name}", "s") if ruled else cast(exp.Null(), "BIGINT"))
         columns = {"verdict": [text(name) for name in kind.verdicts], "value": values, "rule": rules}
         self._unnested(kind, columns, self.folder / "verdicts" / f"{kind.name}.parquet")
 
@@ -227,7 +227,7 @@ class _Writer:
         numbers = ("situation", "subjects", "rule")
         made = table(name, "work")
         unnested: list[SQL] = [
-            named(call("unnest", exp.cast(exp.Placeholder(), "BIGINT[]" if c in numbers else "TEXT[]")), c) for c in columns
+            named(call("unnest", cast(exp.Placeholder(), "BIGINT[]" if c in numbers else "TEXT[]")), c) for c in columns
         ]
         self.db.run(exp.Create(this=made, kind="TABLE", expression=exp.select(*unnested), replace=True), list(columns.values()))
         everything = exp.select(*(column(c, "x") for c in columns)).from_(exp.alias_(made, "x", table=True))
@@ -322,7 +322,7 @@ class _Writer:
 def write_text_csv(db: Database, query: exp.Query, file: Path) -> None:
     """Write a CSV that Excel opens: UTF-8 with a mark, and no cell that could become a formula."""
     names = [name for name, *_ in db.rows(exp.Describe(this=query.copy()))]
-    safe = exp.select(*(named(guarded(exp.cast(column(name, "x"), "TEXT")), name) for name in names)).from_(query.subquery("x"))
+    safe = exp.select(*(named(guarded(cast(column(name, "x"), "TEXT")), name) for name in names)).from_(query.subquery("x"))
     plain = file.with_suffix(".part.csv")
     db.write(safe, plain)
     with plain.open("rb") as rows, file.open("wb") as marked:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
+from evaluator.data.history import MANIFEST
 from evaluator.diagnostics import Problems, Stop, closest
 from evaluator.pack.definitions import Pack, RosterDef
 from evaluator.report.reopen import PastRun, reopen
@@ -13,22 +15,21 @@ from evaluator.report.text import as_table
 from evaluator.report.words import say
 
 
-def run_summary(folder: Path) -> str:
+def run_summary(folder: Path, pack: Pack) -> str:
     """Say what a run did: who was assessed, what was left out, totals beside the published ones, where it lies."""
-    with reopen(folder) as run:
-        manifest, pack = run.manifest, run.pack
-        counts = manifest["counts"]
-        lines = [f"{pack.title.get(pack.language) or next(iter(pack.title.values()))} · {manifest['year']}"]
-        lines.append(", ".join(f"{pack.label(kind)} {count}" for kind, count in counts["subjects"].items()))
-        for name, count in counts["outside_the_year"].items():
-            lines.append(say(pack, "outside", name, count))
-        for name, count in counts["filled_in"].items():
-            lines.append(say(pack, "filled in", name, count))
-        if counts["rejects"]:
-            lines.append(say(pack, "rejects", counts["rejects"]))
-        if manifest["reconcile"]:
-            lines += ["", reconcile_table(pack, manifest["reconcile"])]
-        lines += ["", say(pack, "lies", folder)]
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    counts = manifest["counts"]
+    lines = [f"{pack.title.get(pack.language) or next(iter(pack.title.values()))} · {manifest['year']}"]
+    lines.append(", ".join(f"{pack.label(kind)} {count}" for kind, count in counts["subjects"].items()))
+    for name, count in counts["outside_the_year"].items():
+        lines.append(say(pack, "outside", name, count))
+    for name, count in counts["filled_in"].items():
+        lines.append(say(pack, "filled in", name, count))
+    if counts["rejects"]:
+        lines.append(say(pack, "rejects", counts["rejects"]))
+    if manifest["reconcile"]:
+        lines += ["", reconcile_table(pack, manifest["reconcile"])]
+    lines += ["", say(pack, "lies", folder)]
     return "\n".join(lines)
 
 

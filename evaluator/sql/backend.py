@@ -62,7 +62,7 @@ class Database:
     def run(self, query: SQL, parameters: object = None) -> duckdb.DuckDBPyConnection:
         """Run a query; what a user can mend comes back as Stop."""
         try:
-            return self.connection.execute(query.sql("duckdb"), parameters)
+            return self.connection.execute(query.sql("duckdb", copy=False), parameters)
         except duckdb.Error as wrong:
             self._explain(wrong)
 
@@ -79,11 +79,15 @@ class Database:
         """Make a table of a query's rows."""
         self.run(exp.Create(this=name, kind="TABLE", expression=query, replace=True))
 
-    def drop(self, name: exp.Table) -> None:
-        """Forget a table."""
-        self.connection.execute(f"drop table if exists {name.sql('duckdb')}")
+    def view(self, name: exp.Table, query: exp.Query) -> None:
+        """Name a query."""
+        self.run(exp.Create(this=name, kind="VIEW", expression=query, replace=True))
 
-    def count(self, name: exp.Table, where: SQL | None = None) -> int:
+    def drop(self, name: exp.Table, kind: str = "TABLE") -> None:
+        """Forget a table or view."""
+        self.connection.execute(f"drop {kind} if exists {name.sql('duckdb')}")
+
+    def count(self, name: SQL, where: SQL | None = None) -> int:
         """Count rows."""
         query = exp.select(exp.Count(this=exp.Star())).from_(name)
         return int(self.value(query.where(where) if where is not None else query))
@@ -94,7 +98,7 @@ class Database:
             ".parquet": "format parquet, compression zstd, row_group_size 122880",
             ".csv": "format csv, header true",
         }[file.suffix]
-        self.connection.execute(f"copy ({query.sql('duckdb')}) to {text(str(file)).sql('duckdb')} ({settings})").fetchall()
+        self.connection.execute(f"copy ({query.sql('duckdb', copy=False)}) to {text(str(file)).sql('duckdb')} ({settings})").fetchall()
 
     def close(self) -> None:
         """Let go of the connection and its files."""

@@ -42,11 +42,26 @@ def text(value: str) -> exp.Literal:
     return exp.Literal.string(value)
 
 
+_TYPES: dict[str, exp.DataType] = {}
+
+
+def cast(value: SQL, kind: str) -> exp.Cast:
+    """Write cast(value as kind); the type is parsed once."""
+    return exp.Cast(this=value, to=type_named(kind))
+
+
+def type_named(kind: str) -> exp.DataType:
+    """Return a type by its name."""
+    if kind not in _TYPES:
+        _TYPES[kind] = exp.DataType.build(kind, dialect="duckdb")
+    return _TYPES[kind].copy()
+
+
 def wide(value: SQL) -> SQL:
     """Widen an integer so that a product cannot overflow."""
     if isinstance(value, exp.Cast) and value.to.this == exp.DataType.Type.INT128:
         return value
-    return exp.cast(value, "INT128")
+    return cast(value, "INT128")
 
 
 def both(*conditions: SQL) -> SQL:
@@ -62,6 +77,12 @@ def either(*conditions: SQL) -> SQL:
 def is_null(value: SQL) -> SQL:
     """Write value is null."""
     return exp.Is(this=exp.paren(value.copy(), copy=False), expression=exp.Null())
+
+
+def left_join(query: exp.Select, target: SQL, on: SQL) -> exp.Select:
+    """Add left join target on …; the query itself is changed, which spares copies."""
+    query.append("joins", exp.Join(this=target, side="LEFT", on=on))
+    return query
 
 
 def choose(branches: Sequence[tuple[SQL, SQL]], otherwise: SQL | None = None) -> SQL:
@@ -143,14 +164,15 @@ class Rows:
 
     def select(self, *columns: SQL) -> exp.Select:
         """Select columns from the base and everything joined so far."""
-        made = exp.select(*columns, copy=False).from_(exp.alias_(self.base.copy(), self.alias, table=True))
+        base = exp.alias_(self.base.copy(), self.alias, table=True, copy=False)
+        made = exp.Select(expressions=list(columns)).from_(base, copy=False)
         for alias, table, on in self.joins.values():
-            made = made.join(exp.alias_(table.copy(), alias, table=True), on=on.copy(), join_type="left")
+            made = left_join(made, exp.alias_(table.copy(), alias, table=True, copy=False), on.copy())
         return made
 
     def place(self) -> list[SQL]:
         """Say in SQL where the base row came from: its source and its row."""
-        return [exp.cast(column("#src", self.alias), "TEXT"), exp.cast(column("#row", self.alias), "TEXT")]
+        return [cast(column("#src", self.alias), "TEXT"), cast(column("#row", self.alias), "TEXT")]
 
 
 class Lowering:
@@ -169,7 +191,7 @@ class Lowering:
         if base == "number":
             return stored_number(self.ratio(node))
         if base == "integer":
-            return exp.cast(self.ratio(node).num, "BIGINT")
+            return cast(self.ratio(node).num, "BIGINT")
         return self.value(node)
 
     def condition(self, formula: Formula | ex.Node) -> SQL:
@@ -225,7 +247,7 @@ class Lowering:
             case str():
                 return text(node.value)
             case dt.date():
-                return exp.cast(text(node.value.isoformat()), "DATE")
+                return cast(text(node.value.isoformat()), "DATE")
             case None:
                 return exp.Null()
         raise AssertionError(node)
@@ -274,7 +296,7 @@ class Lowering:
             case ex.Const(value=Fraction() as value):
                 return Ratio(number(value.numerator), value.denominator)
             case ex.Const(value=None):
-                return Ratio(exp.cast(exp.Null(), "BIGINT"), 1)
+                return Ratio(cast(exp.Null(), "BIGINT"), 1)
             case ex.Setting():
                 return Ratio(number(int(str(self.rows.settings[node.name]))), 1)
             case ex.Name():
@@ -313,7 +335,7 @@ class Lowering:
         divisor = constant_of(node.right)
         if divisor is not None and isinstance(a.den, int):
             if divisor == 0:
-                return Ratio(exp.cast(exp.Null(), "BIGINT"), 1)
+                return Ratio(cast(exp.Null(), "BIGINT"), 1)
             sign = -1 if divisor < 0 else 1
             return Ratio(times(a.num, sign * divisor.denominator), a.den * abs(divisor.numerator))
         # a sign lives in the numerator, and a divisor of nothing makes the quotient unknown
@@ -337,14 +359,14 @@ class Lowering:
         name = node.function
         if name in ("year", "quarter", "month", "day", "weekday"):
             made = {"year": exp.Year, "quarter": exp.Quarter, "month": exp.Month, "day": exp.Day, "weekday": exp.DayOfWeekIso}
-            return Ratio(exp.cast(made[name](this=self.value(node.arguments[0])), "BIGINT"), 1)
+            return Ratio(cast(made[name](this=self.value(node.arguments[0])), "BIGINT"), 1)
         if name == "days":
             first, last = (self.value(a) for a in node.arguments)
-            return Ratio(exp.cast(exp.DateDiff(this=last, expression=first, unit=exp.var("DAY")), "BIGINT"), 1)
+            return Ratio(cast(exp.DateDiff(this=last, expression=first, unit=exp.var("DAY")), "BIGINT"), 1)
         if name == "months":
             return Ratio(self._months(*(self.value(a) for a in node.arguments)), 1)
         if name == "length":
-            return Ratio(exp.cast(exp.Length(this=self.value(node.arguments[0])), "BIGINT"), 1)
+            return Ratio(cast(exp.Length(this=self.value(node.arguments[0])), "BIGINT"), 1)
         ratios = [self.ratio(argument) for argument in node.arguments]
         if name == "abs":
             return Ratio(exp.Abs(this=ratios[0].num), ratios[0].den)
@@ -392,7 +414,7 @@ class Lowering:
             return exp.paren(exp.Sub(this=whole, expression=choose([(short, number(1))], number(0))))
 
         back = exp.LT(this=last.copy(), expression=first.copy())
-        return exp.cast(choose([(back, exp.Neg(this=months(last, first)))], months(first, last)), "BIGINT")
+        return cast(choose([(back, exp.Neg(this=months(last, first)))], months(first, last)), "BIGINT")
 
     # --- parameters ---
 
@@ -443,7 +465,7 @@ class Lowering:
             shown = []
             for argument in node.arguments:
                 value = self.stored(argument)
-                shown.append(exp.cast(value, "TEXT"))
+                shown.append(cast(value, "TEXT"))
             parts: list[SQL] = [text(f"R106{SEPARATOR}{node.parameter}")]
             for part in (*self.rows.place(), *shown):
                 parts += [text(SEPARATOR), exp.Coalesce(this=part, expressions=[text("")])]
@@ -550,4 +572,4 @@ def rounded(ratio: Ratio, scale: int) -> SQL:
 
 def stored_number(ratio: Ratio) -> SQL:
     """Return a fraction as millionths."""
-    return exp.cast(rounded(ratio, UNIT), "BIGINT")
+    return cast(rounded(ratio, UNIT), "BIGINT")
