@@ -1,8 +1,8 @@
 """Judge a year's work by written rules, exactly and explainably.
 
-    pack = load_pack("rules/daguan")
-    result = run(pack, "fixtures/daguan/2021", 2021, out="results/daguan-2021")
-    print(explain(result, "W04"))
+pack = load_pack("rules/daguan")
+result = run(pack, "fixtures/daguan/2021", 2021, out="results/daguan-2021")
+print(explain(result, "W04"))
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ def run(
 ) -> Path:
     """Assess a year and write the run folder; return where it is (results/<pack>-<year> unless told).
 
-    `history` names the run folders of earlier years; `warn` is given what does not stop the run. Rows that cannot be read stop the run unless accepted.
+    `history` names the run folders of earlier years; `warn` is given what does not stop the run. Rows that cannot be
+    read stop the run unless accepted.
     Raises evaluator.diagnostics.Stop with everything the user has to mend; nothing is written then.
     """
     from evaluator.engine.run import assess

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -29,7 +29,7 @@ app = typer.Typer(
 )
 
 
-class Format(str, Enum):
+class Format(StrEnum):
     """How a roster is printed."""
 
     table = "table"
@@ -62,8 +62,12 @@ def run(
     data: Annotated[Path, typer.Option(help="The folder with the year's files.")],
     year: Annotated[int, typer.Option(min=1900, max=2999, help="The year to assess.")],
     out: Annotated[Path | None, typer.Option(help="Where to write the run folder [results/PACK-YEAR].")] = None,
-    history: Annotated[list[Path] | None, typer.Option(help="A run folder of an earlier year; repeat for several.")] = None,
-    accept_rejects: Annotated[bool, typer.Option("--accept-rejects", help="Go on without rows that cannot be read.")] = False,
+    history: Annotated[
+        list[Path] | None, typer.Option(help="A run folder of an earlier year; repeat for several.")
+    ] = None,
+    accept_rejects: Annotated[
+        bool, typer.Option("--accept-rejects", help="Go on without rows that cannot be read.")
+    ] = False,
 ) -> None:
     """Assess a year: read, score, decide, rank, and write the run folder."""
     import evaluator

@@ -187,7 +187,9 @@ CODES: dict[str, Code] = {
         "put the expression on a line of its own",
     ),
     "P111": Code(
-        "expression begins with a quote", "YAML takes the quoted part for the whole value", "start with a name"
+        "expression begins with a quote",
+        "YAML takes the quoted part for the whole value",
+        "start with a name",
     ),
     "P112": Code(
         "expression begins with a sign of YAML's",
@@ -196,14 +198,20 @@ CODES: dict[str, Code] = {
     ),
     "P113": Code("expression cut at #", "YAML takes ' #' for a comment", "put the whole expression in double quotes"),
     "P114": Code(
-        "expression cut at a colon", "YAML takes ': ' for a mapping", "put the whole expression in double quotes"
+        "expression cut at a colon",
+        "YAML takes ': ' for a mapping",
+        "put the whole expression in double quotes",
     ),
     "P115": Code("not a mapping", "a pack file is a mapping of keys to values", "start the file with a key"),
     "P116": Code("several documents", "a pack file holds one document", "remove the '---' line"),
     # --- shape --------------------------------------------------------------------------------------------
     "P201": Code("missing key", "without it the rule has no meaning", "add the key"),
-    "P202": Code("wrong kind of value", "values are not converted silently", "write the value as shown"),
-    "P203": Code("keys that do not go together", "the rule would have two meanings", "keep one of them"),
+    "P202": Code("wrong kind of value", "values are not converted silently", "write a value of the kind expected"),
+    "P203": Code(
+        "keys that do not go together",
+        "one of them would go unheard",
+        "remove one, or add what the other goes with",
+    ),
     "P204": Code("not a name", "names stand in expressions", "use letters of any script, digits and _"),
     "P205": Code("name used twice", "a name must mean one thing in a scope", "rename one of them"),
     "P206": Code("reserved name", "it already means something in expressions", "choose another name"),
@@ -235,33 +243,63 @@ CODES: dict[str, Code] = {
     # --- data ---------------------------------------------------------------------------------------------
     "D101": Code("no file", "without its records everybody would score nothing", "add the file or sheet"),
     "D102": Code("file cannot be read", "a data set is read whole or not at all", "save it again, or convert it"),
-    "D103": Code("no such column", "the field has nowhere to come from", "rename the column, or add the heading to columns"),
+    "D103": Code(
+        "no such column",
+        "the field has nowhere to come from",
+        "rename the column, or add the heading to columns",
+    ),
     "D104": Code("heading twice", "of two columns only one could count", "rename or remove one of them"),
     "D105": Code(
-        "file belongs to no table", "its rows are not part of the assessment", "rename it, or remove it", "warning"
+        "file belongs to no table",
+        "its rows are not part of the assessment",
+        "rename it, or remove it",
+        "warning",
     ),
     "D201": Code(
-        "row rejected", "a row that cannot be read is never skipped in silence", "mend the cell, or run with --accept-rejects"
+        "row rejected",
+        "a row that cannot be read is never skipped in silence",
+        "mend the cell, or run with --accept-rejects",
     ),
     "D202": Code(
         "everybody would be filled in",
         "when every expected row of one is missing, a sheet is missing, not the people",
         "add the sheet with its rows",
     ),
-    "D203": Code("records outside the year", "they do not count", "nothing to do if that is right", "warning"),
-    "D301": Code("not a run folder", "history is read from what earlier runs wrote", "name a folder an earlier run wrote"),
+    "D301": Code(
+        "not a run folder",
+        "history is read from what earlier runs wrote",
+        "name a folder an earlier run wrote",
+    ),
     "D302": Code("run folder of another year", "history must come before the year assessed", "leave this folder out"),
     "D303": Code("two results for one year", "history must be unambiguous", "name one run folder a year"),
     # --- run ----------------------------------------------------------------------------------------------
     "R101": Code("no rule holds", "every subject must get exactly one value", "add a rule, or otherwise"),
     "R102": Code("two rules disagree", "every subject must get exactly one value", "make the rules exclude each other"),
-    "R103": Code("value unknown", "a score or level cannot rest on a missing value", "fill the missing cell, or say optional: true"),
-    "R104": Code("tie at the edge", "the rule does not say which of them is chosen", "add an order_by, or ties: include or exclude"),
-    "R105": Code("control total missed", "the published total and the data disagree", "mend the data, or the line under reconcile"),
+    "R103": Code(
+        "value unknown",
+        "a score or level cannot rest on a missing value",
+        "fill the missing cell, or say optional: true",
+    ),
+    "R104": Code(
+        "tie at the edge",
+        "the rule does not say which of them is chosen",
+        "add an order_by, or ties: include or exclude",
+    ),
+    "R105": Code(
+        "control total missed",
+        "the published total and the data disagree",
+        "mend the data, or the line under reconcile",
+    ),
     "R106": Code("no value for an argument", "the table of values has no entry for it", "add the entry, or an else"),
-    "R107": Code("take differs in a group", "a quota needs one number for its group", "use values that are the same for the group"),
+    "R107": Code(
+        "take differs in a group",
+        "a quota needs one number for its group",
+        "use values that are the same for the group",
+    ),
     "R108": Code("number too large", "the exact result does not fit", "check the data for a slip of a digit"),
-    "R109": Code("folder exists", "a run never overwrites another's result", "name another --out, or remove the folder"),
+    "R109": Code(
+        "folder exists", "a run never overwrites another's result", "name another --out, or remove the folder"
+    ),
     "R110": Code("nobody to assess", "a run without subjects has no result", "check the files of the kind"),
     "R201": Code("no such subject", "an explanation is of one subject", "give its key or its name as in the roster"),
     "R202": Code("several subjects", "an explanation is of one subject", "put the kind before it: kind:key"),
@@ -270,7 +308,8 @@ CODES: dict[str, Code] = {
     "E101": Code(
         "the rule engine is missing or broken",
         "verdicts are concluded by durable-rules",
-        "CPPFLAGS=-DPyEval_CallObject=PyObject_CallObject pip install --no-binary :all: --force-reinstall durable-rules",
+        "install a C compiler, then: CPPFLAGS=-DPyEval_CallObject=PyObject_CallObject "
+        "pip install --force-reinstall --no-cache-dir durable-rules",
     ),
     "E102": Code("the rule engine failed", "no verdict is guessed", "run again; if it stays, report it with the pack"),
     "E104": Code("awards do not sum", "an explanation must say what the run said", "report it with the run folder"),

@@ -128,7 +128,9 @@ def arithmetic(op: str, a: Said, b: Said) -> Said:
         known = None if x.known is None or y.known is None else x.known * y.known
         made = Size(x.value + y.value, x.num + y.num, x.den + y.den, known)
         return Said(text, PRODUCT, whole_if([a, b]), strict(lambda m, n: m * n, a, b), made)
-    made = Size(x.num + y.den, x.num + y.den, x.den + y.num, None)
+    shared_by_both = log(math.gcd(x.known or 1, y.known or 1))
+    num, den = x.num + y.den - shared_by_both, x.den + y.num - shared_by_both
+    made = Size(x.num + y.den, num, den, None)
     return Said(text, PRODUCT, "number", strict(lambda m, n: m / n if n else None, a, b), made)
 
 

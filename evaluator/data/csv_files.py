@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
@@ -19,6 +20,7 @@ _CSV_FAULTS = {
     "unexpected end of data": "the quote opened in this row is never closed",
     "field larger than field limit (131072)": "a cell is longer than 131,072 characters; is a quote missing?",
 }
+_BLANK_BEFORE_QUOTE = re.compile(' +"')
 
 
 def find_csv(path: Path, _: Faults) -> Iterator[Found]:
@@ -62,9 +64,7 @@ def csv_rows(sheet: Sheet, faults: Faults) -> Iterator[Row]:
         if len(cells) > width and not is_blank(cells[width:]):
             message = f"the row has {len(cells)} cells, the heading {width}"
             faults.add(Fault(message, line, fix="put cells that hold the separator in double quotes"))
-        elif ' "' in "".join(cells) and any(
-            cell[:1] == " " and cell.lstrip(" ")[:1] == '"' for cell in cells
-        ):
+        elif ' "' in "".join(cells) and any(map(_BLANK_BEFORE_QUOTE.match, cells)):
             faults.add(Fault("a blank stands before a quote", line, fix="remove the blank before the quote"))
         else:
             yield line, [cells[i] if i < len(cells) else None for i in indexes]
@@ -101,7 +101,5 @@ def load_simple_csv(
     if not is_whole:
         unload(con, table)
         return False
-    con.execute(
-        f'create view {quoted(table)} as select rowid + 2 as "#row"{selected(named)} from {quoted(lines)}'
-    )
+    con.execute(f'create view {quoted(table)} as select rowid + 2 as "#row"{selected(named)} from {quoted(lines)}')
     return True

@@ -30,9 +30,7 @@ def object_rows(sheet: Sheet, faults: Faults) -> Iterator[Row]:
 
 def _objects(path: Path, encoding: str, faults: Faults) -> Iterator[tuple[int, dict[str, str | None]]]:
     """Read the objects of a JSON lines file; a number keeps its digits as they are written."""
-    decode = json.JSONDecoder(
-        object_pairs_hook=_unique, parse_int=str, parse_float=str, parse_constant=_refuse
-    ).decode
+    decode = json.JSONDecoder(object_pairs_hook=_unique, parse_int=str, parse_float=str, parse_constant=_refuse).decode
     with path.open(encoding=encoding, newline="\n") as stream:
         for number, line in enumerate(stream, 1):
             if not line.strip(BLANK):

@@ -35,8 +35,6 @@ def view_parquet(con: duckdb.DuckDBPyConnection, sheet: Sheet, table: str, asked
     path = "'" + no_glob(sheet.path).replace("'", "''") + "'"  # a view takes no parameters
     source = f"read_parquet({path}, file_row_number = true, hive_partitioning = false)"
     with refused(_DAMAGED):
-        con.execute(
-            f'create view {quoted(table)} as select file_row_number + 1 as "#row"{named} from {source}'
-        )
+        con.execute(f'create view {quoted(table)} as select file_row_number + 1 as "#row"{named} from {source}')
         # a damaged page shows only when it is read, and later nobody would know whose fault it is
         con.execute(f"select bit_xor(hash(columns(*))) from {quoted(table)}")

@@ -66,7 +66,7 @@ class Sheet:
         return Cell(self.shown, self.sheet, row, column)
 
 
-class Fault(Exception):  # noqa: N818 - it becomes a diagnostic within this module
+class Fault(Exception):  # noqa: N818 - it becomes a diagnostic before it leaves the readers
     """What makes a file unreadable, and where."""
 
     def __init__(self, message: str, row: int = 0, column: str = "", fix: str | None = None) -> None:

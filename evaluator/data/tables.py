@@ -37,7 +37,7 @@ from evaluator.sql.lower import (
     type_named,
 )
 
-SQL = exp.Expression
+SQL = exp.Expr
 FULL = "".join(map(chr, [*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B), 0x3000]))
 HALF = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz "
 SIGNS, PLAIN_SIGNS = "．，－＋／", ".,-+/"
@@ -60,9 +60,7 @@ class Loaded:
     filled: dict[str, int] = field(default_factory=dict)  # table -> rows that ought to exist and were filled
 
 
-def load_tables(
-    db: Database, pack: Pack, folder: Path, settings: dict[str, object], problems: Problems
-) -> Loaded:
+def load_tables(db: Database, pack: Pack, folder: Path, settings: dict[str, object], problems: Problems) -> Loaded:
     """Read every table of a pack from a data folder into the schema `data`.
 
     `settings` holds this_year, period_start and period_end.
@@ -146,7 +144,10 @@ def parsed(kind: ex.Type, spellings: dict[str, str], value: SQL) -> SQL:
         return choose([(yes, exp.true()), (no, exp.false())])
     if spellings:
         return choose(
-            [(exp.EQ(this=value.copy(), expression=text(clean(word))), text(canonical)) for word, canonical in spellings.items()]
+            [
+                (exp.EQ(this=value.copy(), expression=text(clean(word))), text(canonical))
+                for word, canonical in spellings.items()
+            ]
         )
     return value
 
@@ -241,7 +242,9 @@ class _Typing:
         ]
         for name, heading in wanted:
             columns += self._cells(made, name, heading, kinds)
-        return exp.select(*columns).from_(exp.to_table(exp.to_identifier(raw, quoted=True).sql("duckdb"), dialect="duckdb"))
+        return exp.select(*columns).from_(
+            exp.to_table(exp.to_identifier(raw, quoted=True).sql("duckdb"), dialect="duckdb")
+        )
 
     @staticmethod
     def _heading(sheet: Sheet, headings: Iterable[str]) -> str | None:
@@ -249,7 +252,9 @@ class _Typing:
 
     def _no_column(self, place: int, sheet: Sheet, what: str, headings: tuple[str, ...]) -> None:
         near = next((n for h in headings if (n := closest(h, sheet.headings))), None)
-        fix = f'rename the column "{near}" to "{headings[0]}"' if near else f"add a column headed {' or '.join(headings)}"
+        fix = (
+            f'rename the column "{near}" to "{headings[0]}"' if near else f"add a column headed {' or '.join(headings)}"
+        )
         file, sheet_name = self.db.places[place]
         self.problems.add("D103", f"no column for {what}", Cell(file, sheet_name, 0, headings[0]), fix)
 
@@ -320,7 +325,7 @@ class _Typing:
 
     def _check(self, made: TableDef, checked: exp.Table) -> list[str]:
         """Make the table of values and faults of every row; return the fields that have a fault column."""
-        joins: list[tuple[exp.Expression, SQL]] = []
+        joins: list[tuple[exp.Expr, SQL]] = []
         columns: list[SQL] = [column("#src", "r"), column("#row", "r")]
         faults: dict[str, SQL] = {}
         for f in made.fields.values():
@@ -356,9 +361,7 @@ class _Typing:
         return query
 
     def _kept(self, made: TableDef) -> list[str]:
-        lists = [
-            f"{u.name}#{label}#text" for u in self.unfolds[made.name] if u.unfold for label in u.unfold.columns
-        ]
+        lists = [f"{u.name}#{label}#text" for u in self.unfolds[made.name] if u.unfold for label in u.unfold.columns]
         return ["#src", "#row", *(f.name for f in made.fields.values() if f.value is None), *lists]
 
     @staticmethod
@@ -366,7 +369,8 @@ class _Typing:
         """Return a field's value with its default, and what is wrong with the cell (null if nothing)."""
         value: SQL = column(f.name, "r")
         wrong = {
-            "date": "not a date", "number": "not a number", "integer": "not a whole number", "boolean": "not true or false",
+            "date": "not a date", "number": "not a number",
+            "integer": "not a whole number", "boolean": "not true or false",
         }.get(f.type.base, "not one of " + ", ".join(str(v) for v in f.type.values if v != ""))  # fmt: skip
         misread = both(is_null(value), exp.Not(this=is_null(words)))
         branches: list[tuple[SQL, SQL]] = [_workbook_error(words), (misread, text(wrong))]
@@ -378,7 +382,7 @@ class _Typing:
             value = exp.Coalesce(this=value, expressions=[text("")])
         return value, choose(branches, cast(exp.Null(), "TEXT"))
 
-    def _resolve(self, f: FieldDef, words: SQL, joins: list[tuple[exp.Table, SQL]]) -> tuple[SQL, SQL]:
+    def _resolve(self, f: FieldDef, words: SQL, joins: list[tuple[SQL, SQL]]) -> tuple[SQL, SQL]:
         """Return the row a cell refers to, and what is wrong with it; a name borne twice refers to nobody."""
         found: list[SQL] = []
         doubtful: list[SQL] = []
@@ -440,7 +444,10 @@ class _Typing:
         fields = [f.name for f in made.fields.values() if f.value is None]
         lists = [c for c in self._kept(made) if c.endswith("#text")]
         content = call("row", *(column(n, "c") for n in (*fields, *lists)))
-        lowest, highest = window(exp.Min(this=content.copy()), keys), window(exp.Max(this=content.copy()), keys)
+        lowest, highest = (
+            window(exp.Min(this=content.copy()), keys),
+            window(exp.Max(this=content.copy()), keys),
+        )
         place = [ordered(column("#src", "c")), ordered(column("#row", "c"))]
         nth = window(exp.RowNumber(), keys, place)
         count = window(exp.Count(this=exp.Star()), keys)
@@ -453,7 +460,10 @@ class _Typing:
         )
         judged = table(f"{made.name}#judged", "work")
         used.append(judged)
-        self.db.create(judged, exp.select(exp.column(exp.Star(), table="c"), named(reason, "reason")).from_(typed.subquery("c")))
+        self.db.create(
+            judged,
+            exp.select(exp.column(exp.Star(), table="c"), named(reason, "reason")).from_(typed.subquery("c")),
+        )
         shown = call("concat_ws", text("/"), *(self._shown(made, key, i) for i, key in enumerate(made.key)))
         refused = exp.select(
             text(made.name), column("#src", "c"), column("#row", "c"),
@@ -472,7 +482,7 @@ class _Typing:
         return column("#key", f"k{place}") if is_ref else cast(column(key, "c"), "TEXT")
 
     def _key_text(self, made: TableDef) -> SQL:
-        parts = []
+        parts: list[SQL] = []
         for i, key in enumerate(made.key):
             kind = made.fields[key].type
             if kind.base == "ref":
@@ -494,7 +504,9 @@ class _Typing:
         for i, ref in enumerate(wanted.every):
             target = exp.alias_(table(made.fields[ref].type.target), f"e{i}", table=True)
             sid = named(column("#sid", f"e{i}"), ref)
-            combos = exp.select(sid).from_(target) if combos is None else combos.select(sid).join(target, join_type="cross")
+            combos = (
+                exp.select(sid).from_(target) if combos is None else combos.select(sid).join(target, join_type="cross")
+            )
         assert combos is not None
         stored = [f for f in made.fields.values() if f.value is None]
         rows = self._rows(combos.subquery(), made)
@@ -508,12 +520,19 @@ class _Typing:
         same = both(*(exp.EQ(this=column(ref, "t"), expression=column(ref, "e")) for ref in wanted.every))
         base = ["#src", "#row", *(f.name for f in stored)]
         lists = [c for c in self._kept(made) if c.endswith("#text")]
-        present = exp.select(
-            *(column(c, "t") for c in (*base, *lists)),
-            named(exp.Not(this=is_null(column("is_expected", "e"))), "is_expected"),
-            named(exp.false(), "is_filled"),
-        ).from_(typed.subquery("t")).join(exp.alias_(all_pairs, "e", table=True), on=same, join_type="left")
-        filled: list[SQL] = [named(cast(exp.Null(), "BIGINT"), "#src"), named(cast(exp.Null(), "BIGINT"), "#row")]
+        present = (
+            exp.select(
+                *(column(c, "t") for c in (*base, *lists)),
+                named(exp.Not(this=is_null(column("is_expected", "e"))), "is_expected"),
+                named(exp.false(), "is_filled"),
+            )
+            .from_(typed.subquery("t"))
+            .join(exp.alias_(all_pairs, "e", table=True), on=same, join_type="left")
+        )
+        filled: list[SQL] = [
+            named(cast(exp.Null(), "BIGINT"), "#src"),
+            named(cast(exp.Null(), "BIGINT"), "#row"),
+        ]
         for f in stored:
             if f.name in wanted.every:
                 filled.append(column(f.name, "e"))
@@ -525,9 +544,11 @@ class _Typing:
                 empty = text("") if f.type.base == "text" else cast(exp.Null(), _sql_type(f.type))
                 filled.append(named(empty, f.name))
         filled += [named(cast(exp.Null(), "TEXT"), c) for c in lists]
-        missing = exp.select(*filled, named(exp.true(), "is_expected"), named(exp.true(), "is_filled")).from_(
-            exp.alias_(all_pairs, "e", table=True)
-        ).where(exp.Not(this=exp.Exists(this=exp.select(number(1)).from_(typed.subquery("t")).where(same.copy()))))
+        missing = (
+            exp.select(*filled, named(exp.true(), "is_expected"), named(exp.true(), "is_filled"))
+            .from_(exp.alias_(all_pairs, "e", table=True))
+            .where(exp.Not(this=exp.Exists(this=exp.select(number(1)).from_(typed.subquery("t")).where(same.copy()))))
+        )
         both_kinds = table(f"{made.name}#all", "work")
         self.db.create(both_kinds, exp.union(present, missing, distinct=False))
         used.append(both_kinds)
@@ -568,7 +589,11 @@ class _Typing:
         parts: list[exp.Select] = []
         for place, (label, headings) in enumerate(unfold.columns.items()):
             cell = column(f"{made.name}#{label}#text", "s")
-            names = call("regexp_split_to_array", cell, text(pattern)) if unfold.separators else exp.Array(expressions=[cell])
+            names = (
+                call("regexp_split_to_array", cell, text(pattern))
+                if unfold.separators
+                else exp.Array(expressions=[cell])
+            )
             parts.append(
                 exp.select(
                     named(column("#sid", "s"), "#source"), column("#src", "s"), column("#row", "s"),
@@ -587,11 +612,18 @@ class _Typing:
             query.subquery("u")
         )
         f = made.fields[unfold.ref]
-        joins: list[tuple[exp.Table, SQL]] = []
+        joins: list[tuple[SQL, SQL]] = []
         value, fault = self._resolve(f, column("words", "r"), joins)
-        found = exp.select(*(column(c, "r") for c in kept), column("words", "r"), named(value, unfold.ref), named(fault, "fault")).from_(
-            tidy.subquery("r")
-        ).where(exp.Not(this=is_null(column("words", "r"))))
+        found = (
+            exp.select(
+                *(column(c, "r") for c in kept),
+                column("words", "r"),
+                named(value, unfold.ref),
+                named(fault, "fault"),
+            )
+            .from_(tidy.subquery("r"))
+            .where(exp.Not(this=is_null(column("words", "r"))))
+        )
         for target, on in joins:
             found = left_join(found, target, on)
         checked = table(f"{made.name}#checked", "work")
@@ -606,11 +638,22 @@ class _Typing:
         )
         self.db.create(
             checked,
-            exp.select(*(column(c, "c") for c in (*kept, "words", unfold.ref)), named(fault_or_twice, "reason")).from_(found.subquery("c")),
+            exp.select(*(column(c, "c") for c in (*kept, "words", unfold.ref)), named(fault_or_twice, "reason")).from_(
+                found.subquery("c")
+            ),
         )
-        insert = exp.select(
-            text(made.name), column("#src", "c"), column("#row", "c"), column("#column", "c"), column("words", "c"), column("reason", "c")
-        ).from_(exp.alias_(checked, "c", table=True)).where(exp.Not(this=is_null(column("reason", "c"))))
+        insert = (
+            exp.select(
+                text(made.name),
+                column("#src", "c"),
+                column("#row", "c"),
+                column("#column", "c"),
+                column("words", "c"),
+                column("reason", "c"),
+            )
+            .from_(exp.alias_(checked, "c", table=True))
+            .where(exp.Not(this=is_null(column("reason", "c"))))
+        )
         self.db.run(exp.Insert(this=REJECTS, expression=insert))
         position = cast(window(exp.RowNumber(), [column("#source", "c")], order), "BIGINT")
         people = cast(window(exp.Count(this=exp.Star()), [column("#source", "c")]), "BIGINT")
@@ -619,13 +662,18 @@ class _Typing:
             column(unfold.label, "c"), column(unfold.ref, "c"), named(position, "position"), named(people, "people"),
         ).from_(exp.alias_(checked, "c", table=True)).where(is_null(column("reason", "c")))  # fmt: skip
         # ordered as the source is, then by place on the record
-        sid = exp.Add(this=exp.Mul(this=column("#source", "t"), expression=number(1 << 20)), expression=column("position", "t"))
+        sid = exp.Add(
+            this=exp.Mul(this=column("#source", "t"), expression=number(1 << 20)),
+            expression=column("position", "t"),
+        )
         key = call("concat", column("#key", "s"), text("/"), cast(column("position", "t"), "TEXT"))
-        return exp.select(named(sid, "#sid"), named(key, "#key"), exp.column(exp.Star(), table="t")).from_(
-            typed.subquery("t")
-        ).join(
-            exp.alias_(table(unfold.source), "s", table=True),
-            on=exp.EQ(this=column("#source", "t"), expression=column("#sid", "s")),
+        return (
+            exp.select(named(sid, "#sid"), named(key, "#key"), exp.column(exp.Star(), table="t"))
+            .from_(typed.subquery("t"))
+            .join(
+                exp.alias_(table(unfold.source), "s", table=True),
+                on=exp.EQ(this=column("#source", "t"), expression=column("#sid", "s")),
+            )
         )
 
     # --- what is computed from the row ---

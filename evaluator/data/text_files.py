@@ -41,9 +41,7 @@ def scan(path: Path, encoding: str = "utf-8") -> TextForm:
             or (b"\r" in block and block.count(b"\r") != block.count(b"\r\n"))
             or _BLANK_LINE.search(b"\n" + block)
         )
-    return TextForm(
-        "utf-8-sig" if encoding == "utf-8" else encoding, lines + (not block.endswith(b"\n")), is_simple
-    )
+    return TextForm("utf-8-sig" if encoding == "utf-8" else encoding, lines + (not block.endswith(b"\n")), is_simple)
 
 
 def _scan_utf16(path: Path) -> TextForm:

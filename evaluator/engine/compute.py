@@ -27,8 +27,10 @@ def compute(state: State, kind: KindDef, step: Compute, past: list[PastRun], pro
         on = exp.EQ(this=column("#sid", "s"), expression=column("sid", alias))
         query = left_join(query, exp.alias_(one.table, alias, table=True), on)
         for name, default in one.columns:
-            value: SQL = column(name, alias)
-            query = query.select(named(exp.Coalesce(this=value, expressions=[default]) if default is not None else value, name))
+            found: SQL = column(name, alias)
+            if default is not None:
+                found = exp.Coalesce(this=found, expressions=[default])
+            query = query.select(named(found, name))
     for level in step.levels:
         rows = state.rows(kind.name, "s", base=query.subquery())
         columns = [made for value in level for made in _columns(state, kind, value, rows)]
@@ -97,7 +99,7 @@ def _with_defaults(state: State, kind: KindDef, step: Compute, query: exp.Select
         named(exp.Coalesce(this=column(n, "s"), expressions=[lowering.stored(d, kind.measures[n].type)]), n)
         for n, d in filled.items()
     ]
-    others = exp.Star(**{"except_": [exp.to_identifier(name, quoted=True) for name in filled]})
+    others = exp.Star(except_=[exp.to_identifier(name, quoted=True) for name in filled])
     return rows.select(exp.Column(this=others, table=exp.to_identifier("s")), *replaced)
 
 

@@ -54,7 +54,9 @@ class Gate:
         if self.form == "holds":
             return exp.Coalesce(this=lowering.condition(self.tests[0]), expressions=[exp.false()])
         if self.form == "fails":
-            return exp.Coalesce(this=exp.Not(this=exp.paren(lowering.condition(self.tests[0]))), expressions=[exp.false()])
+            return exp.Coalesce(
+                this=exp.Not(this=exp.paren(lowering.condition(self.tests[0]))), expressions=[exp.false()]
+            )
         branches: list[tuple[SQL, SQL]] = []
         for place, test in enumerate(self.tests, 1):
             condition = lowering.condition(test)
@@ -122,7 +124,12 @@ def compile_family(kind: KindDef, names: list[str], problems: Problems) -> Famil
     for verdict in family.verdicts:
         compiler.add(verdict, problems)
     if len(family.gates) > MOST_GATES:
-        problems.add("P203", f"the verdicts {', '.join(names)} rest on {len(family.gates)} conditions", family.verdicts[0].at, "compute some of them as measures")
+        problems.add(
+            "P203",
+            f"the verdicts {', '.join(names)} rest on {len(family.gates)} conditions",
+            family.verdicts[0].at,
+            "compute some of them as measures",
+        )
     return family
 
 
@@ -147,7 +154,12 @@ class _Compiler:
         for value, source, tree in outcomes:
             for gates, verdicts in terms(tree):
                 if len(verdicts) > 14 or len(self.family.rules) >= MOST_RULES:
-                    problems.add("P203", f"the rules of {verdict.name} are too many to combine", verdict.at, "split it into several verdicts")
+                    problems.add(
+                        "P203",
+                        f"the rules of {verdict.name} are too many to combine",
+                        verdict.at,
+                        "split it into several verdicts",
+                    )
                     return
                 reads = {name: tuple(sorted(values)) for name, values in verdicts.items()}
                 self.family.rules.append(
@@ -278,7 +290,8 @@ class _Compiler:
             else:
                 told = TRUE if truth is positive else FALSE
             is_so = tuple(
-                ("verdict", name, frozenset({UNKNOWN if value is None else word(value)})) for name, value in given.items()
+                ("verdict", name, frozenset({UNKNOWN if value is None else word(value)}))
+                for name, value in given.items()
             )
             options.append(("and", (*is_so, told)))
         return ("or", tuple(options))
@@ -313,7 +326,7 @@ def _settled(node: ex.Node) -> bool | None:
         levels = node.left.type.values if node.left.type.is_ordered else node.right.type.values
         if levels and not isinstance(a, Fraction):
             a, b = levels.index(a), levels.index(b)
-        return {"<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b}[node.op]  # type: ignore[operator]
+        return bool({"<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b}[node.op])  # type: ignore[operator]
     if isinstance(node, ex.OneOf) and isinstance(node.operand, ex.Const):
         if node.operand.value is None or not all(isinstance(item, ex.Const) for item in node.items):
             return None
@@ -433,7 +446,9 @@ def _by_fixpoint(family: Family, situation: dict[str, object]) -> Judgement:
                 if concluded.setdefault(rule.verdict, rule.value) != rule.value:
                     conflicts.add(rule.verdict)
     return Judgement(
-        {v: value for v, value in concluded.items() if v not in conflicts}, tuple(sorted(conflicts)), tuple(sorted(fired.items()))
+        {v: value for v, value in concluded.items() if v not in conflicts},
+        tuple(sorted(conflicts)),
+        tuple(sorted(fired.items())),
     )
 
 
@@ -463,7 +478,9 @@ def _by_durable_rules(family: Family, situations: list[dict[str, object]], bench
     lines = bench.ask({"rules": rules, "situations": situations}, len(situations), family.verdicts[0].at)
     answers = []
     for line in lines:
-        fired = tuple((rule, tuple(sorted((back[v], plain[v, w]) for v, w in support))) for rule, support in line["fired"])
+        fired = tuple(
+            (rule, tuple(sorted((back[v], plain[v, w]) for v, w in support))) for rule, support in line["fired"]
+        )
         conflicts = tuple(sorted(back[v] for v in line["conflicts"]))
         concluded = {back[v]: plain[v, w] for v, w in line["concluded"].items() if back[v] not in conflicts}
         answers.append(Judgement(concluded, conflicts, fired))
@@ -474,7 +491,7 @@ class Bench:
     """The child process in which durable-rules judges; started at once, as it takes a while to be ready."""
 
     def __init__(self) -> None:
-        self.errors = tempfile.TemporaryFile()
+        self.errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
         self.child = subprocess.Popen(
             [sys.executable, "-m", "evaluator.engine.judge"],
             stdin=subprocess.PIPE,

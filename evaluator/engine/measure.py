@@ -84,9 +84,7 @@ def _pass(
     return Gathered(name, tuple(columns))
 
 
-def linked_rows(
-    state: State, kind: KindDef, source: str, links: tuple[tuple[str, ...], ...]
-) -> tuple[Rows, SQL]:
+def linked_rows(state: State, kind: KindDef, source: str, links: tuple[tuple[str, ...], ...]) -> tuple[Rows, SQL]:
     """Return the rows of a source and the `#sid` of the subject each belongs to.
 
     Over several ways a row counts for each subject it leads to, once.
@@ -174,10 +172,18 @@ def peers(state: State, made: AggregateDef, rows: Rows) -> SQL:
 
 
 def _note_unknown_points(
-    state: State, kind: KindDef, gathered: exp.Table, doubt: str, value: Value, made: AggregateDef, problems: Problems
+    state: State,
+    kind: KindDef,
+    gathered: exp.Table,
+    doubt: str,
+    value: Value,
+    made: AggregateDef,
+    problems: Problems,
 ) -> None:
-    some = exp.select(column("sid", "g")).from_(exp.alias_(gathered, "g", table=True)).where(
-        exp.GT(this=column(doubt, "g"), expression=number(0))
+    some = (
+        exp.select(column("sid", "g"))
+        .from_(exp.alias_(gathered, "g", table=True))
+        .where(exp.GT(this=column(doubt, "g"), expression=number(0)))
     )
     subjects = state.display(kind, exp.In(this=column("#sid", "s"), query=exp.Subquery(this=some)))
     if subjects:

@@ -170,7 +170,12 @@ class Graph:
         pairs = list(zip(circle, [*circle[1:], circle[0]], strict=True))
         places = [(at, f"{a} reads {b}") for a, b in pairs if (at := self.reads[a].get(b)) is not None]
         shown = " → ".join(dict.fromkeys(map(str, circle))) + f" → {circle[0]}"
-        problems.add("P405", f"values need each other first: {shown}", places[0][0] if places else None, also=places[1:])
+        problems.add(
+            "P405",
+            f"values need each other first: {shown}",
+            places[0][0] if places else None,
+            also=places[1:],
+        )
 
 
 def make_plan(pack: Pack, problems: Problems) -> list[Step]:

@@ -20,7 +20,10 @@ def choose_quota(state: State, kind: KindDef, verdict: VerdictDef, problems: Pro
     name, place, take = verdict.name, f"place.{verdict.name}", f"take.{verdict.name}"
     rows = state.rows(kind.name, "s")
     lowering = Lowering(rows)
-    eligible: SQL = both(column("is_assessed", "s"), exp.Coalesce(this=lowering.condition(verdict.among), expressions=[exp.false()]))
+    eligible: SQL = both(
+        column("is_assessed", "s"),
+        exp.Coalesce(this=lowering.condition(verdict.among), expressions=[exp.false()]),
+    )
     if verdict.when is not None:
         eligible = both(eligible, exp.Coalesce(this=lowering.condition(verdict.when), expressions=[exp.false()]))
     group: SQL = lowering.stored(verdict.within) if verdict.within is not None else number(0)
@@ -46,13 +49,15 @@ def choose_quota(state: State, kind: KindDef, verdict: VerdictDef, problems: Pro
     if verdict.model.ties == "exclude":
         inside = exp.LTE(this=exp.paren(last.copy()), expression=most.copy())
     is_eligible = column("eligible", "r")
-    chosen = choose([(exp.Not(this=column("is_assessed", "r")), cast(exp.Null(), "BOOLEAN"))], both(is_eligible, inside))
+    chosen = choose(
+        [(exp.Not(this=column("is_assessed", "r")), cast(exp.Null(), "BOOLEAN"))], both(is_eligible, inside)
+    )
     at_edge = both(
         is_eligible.copy(), exp.LTE(this=rank.copy(), expression=most.copy()),
         exp.GT(this=exp.paren(last), expression=most.copy()), exp.GT(this=most.copy(), expression=number(0)),
     )  # fmt: skip
     temporary = ["eligible", "group", "taken", "rank", "tied", *(f"key{i}" for i in range(len(keys)))]
-    everything = exp.Star(**{"except_": [exp.to_identifier(c, quoted=True) for c in temporary]})
+    everything = exp.Star(except_=[exp.to_identifier(c, quoted=True) for c in temporary])
     placed = choose([(is_eligible.copy(), rank.copy())])
     query = exp.select(
         exp.Column(this=everything, table=exp.to_identifier("r")),
@@ -69,11 +74,13 @@ def choose_quota(state: State, kind: KindDef, verdict: VerdictDef, problems: Pro
         tied_subjects = state.display(kind, column("#edge", "s"), limit=10)
         if tied_subjects:
             count = state.db.value(
-                exp.select(exp.Max(this=column(take, "s"))).from_(exp.alias_(state.location(kind.name), "s", table=True))
+                exp.select(exp.Max(this=column(take, "s"))).from_(
+                    exp.alias_(state.location(kind.name), "s", table=True)
+                )
             )
             shown = f"{kind.name}.{name} takes {count}, and {', '.join(tied_subjects)} tie at the edge"
             problems.add("R104", shown, verdict.at)
-    without = exp.Star(**{"except_": [exp.to_identifier(c, quoted=True) for c in ("#edge", "#group")]})
+    without = exp.Star(except_=[exp.to_identifier(c, quoted=True) for c in ("#edge", "#group")])
     state.replace(
         kind.name,
         exp.select(exp.Column(this=without, table=exp.to_identifier("s"))).from_(
@@ -85,10 +92,17 @@ def choose_quota(state: State, kind: KindDef, verdict: VerdictDef, problems: Pro
 def _note_unknown_take(state: State, kind: KindDef, verdict: VerdictDef, problems: Problems) -> None:
     assert verdict.take is not None
     if verdict.take.node.nullable:
-        lacking = both(is_null(column(f"take.{verdict.name}", "s")), exp.Not(this=is_null(column(f"place.{verdict.name}", "s"))))
+        lacking = both(
+            is_null(column(f"take.{verdict.name}", "s")),
+            exp.Not(this=is_null(column(f"place.{verdict.name}", "s"))),
+        )
         names = state.display(kind, lacking)
         if names:
-            problems.add("R103", f"take of {kind.name}.{verdict.name} is unknown for {', '.join(names)}", verdict.take.at)
+            problems.add(
+                "R103",
+                f"take of {kind.name}.{verdict.name} is unknown for {', '.join(names)}",
+                verdict.take.at,
+            )
 
 
 def _note_unequal_take(state: State, kind: KindDef, verdict: VerdictDef, problems: Problems) -> None:
@@ -102,4 +116,8 @@ def _note_unequal_take(state: State, kind: KindDef, verdict: VerdictDef, problem
     )
     for low, high in state.db.rows(query):
         assert verdict.take is not None
-        problems.add("R107", f"{kind.name}.{verdict.name} takes {low} for some of a group and {high} for others", verdict.take.at)
+        problems.add(
+            "R107",
+            f"{kind.name}.{verdict.name} takes {low} for some of a group and {high} for others",
+            verdict.take.at,
+        )

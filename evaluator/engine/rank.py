@@ -28,7 +28,7 @@ def make_roster(state: State, roster: RosterDef) -> exp.Table:
     for name, formula in roster.columns:
         if formula is not None:
             columns.append(named(shown(lowering, formula.node), f"column.{name}"))
-    where = exp.true()
+    where: SQL = exp.true()
     if roster.where is not None:
         where = exp.Coalesce(this=lowering.condition(roster.where), expressions=[exp.false()])
     chosen = rows.select(*columns).where(where)

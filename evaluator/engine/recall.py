@@ -11,14 +11,16 @@ from evaluator.engine.state import State
 from evaluator.pack import expression as ex
 from evaluator.pack.definitions import KindDef
 from evaluator.sql.backend import named, ordered, table, window
-from evaluator.sql.lower import Lowering, both, cast, column, number, text
+from evaluator.sql.lower import SQL, Lowering, both, cast, column, number, text
 
 
 def recall(state: State, kind: KindDef, value: Value, past: list[PastRun]) -> Gathered:
     """Compute years_running(condition): for how many years, this one included, the condition has held."""
     found = kind.recalls[value.name]
     wanted = {part.leaf: part.type for part in found.condition.walk() if isinstance(part, ex.Name)}
-    query = _years(state, kind, found, None, exp.select(exp.Star()).from_(state.location(kind.name)).subquery())
+    query: exp.Query = _years(
+        state, kind, found, None, exp.select(exp.Star()).from_(state.location(kind.name)).subquery()
+    )
     for run in past:
         rows = past_rows(state.db, run, kind.name, wanted)
         if rows is not None:
@@ -27,18 +29,23 @@ def recall(state: State, kind: KindDef, value: Value, past: list[PastRun]) -> Ga
     listed = table(recalled_table(kind, value.name), "work")
     state.db.create(listed, exp.select(named(text(value.name), "value"), exp.Star()).from_(query.subquery("q")))
     by, latest_first = [column("#key", "y")], [ordered(column("year", "y"), True)]
-    held = exp.Coalesce(this=column("holds", "y"), expressions=[exp.false()])
+    held: SQL = exp.Coalesce(this=column("holds", "y"), expressions=[exp.false()])
     if state.pack.gap == "breaks":
         nth = window(exp.RowNumber(), by, latest_first)
         next_year = exp.Add(this=exp.Sub(this=number(state.year), expression=nth), expression=number(1))
         held = both(held, exp.EQ(this=column("year", "y"), expression=exp.paren(next_year)))
-    unbroken = exp.select(
-        column("#key", "y"), column("year", "y"), named(held, "held")
-    ).from_(exp.alias_(listed, "y", table=True))
-    running = window(
-        exp.LogicalAnd(this=column("held", "h")), [column("#key", "h")], [ordered(column("year", "h"), True)], so_far=True
+    unbroken = exp.select(column("#key", "y"), column("year", "y"), named(held, "held")).from_(
+        exp.alias_(listed, "y", table=True)
     )
-    marked = exp.select(column("#key", "h"), column("year", "h"), named(running, "running")).from_(unbroken.subquery("h"))
+    running = window(
+        exp.LogicalAnd(this=column("held", "h")),
+        [column("#key", "h")],
+        [ordered(column("year", "h"), True)],
+        so_far=True,
+    )
+    marked = exp.select(column("#key", "h"), column("year", "h"), named(running, "running")).from_(
+        unbroken.subquery("h")
+    )
     counted = (
         exp.select(column("#key", "m"), named(exp.CountIf(this=column("running", "m")), "years"))
         .from_(marked.subquery("m"))
@@ -49,9 +56,7 @@ def recall(state: State, kind: KindDef, value: Value, past: list[PastRun]) -> Ga
     numbered = exp.select(
         named(column("#sid", "s"), "sid"), named(cast(column("years", "c"), "BIGINT"), value.name)
     ).from_(exp.alias_(state.location(kind.name), "s", table=True))
-    numbered = numbered.join(
-        counted.subquery("c"), on=exp.EQ(this=column("#key", "s"), expression=column("#key", "c"))
-    )
+    numbered = numbered.join(counted.subquery("c"), on=exp.EQ(this=column("#key", "s"), expression=column("#key", "c")))
     name = table(f"{kind.name}#years{state.versions}.{list(kind.recalls).index(value.name)}", "work")
     state.db.create(name, numbered)
     return Gathered(name, ((value.name, number(0)),))

@@ -43,7 +43,7 @@ class Control:
     def published(self) -> Decimal:
         """The figure the source gives."""
         model = self.definition.model
-        return Decimal(model.equals if model.equals is not None else model.at_least)
+        return Decimal(str(model.equals if model.equals is not None else model.at_least))
 
     @property
     def is_met(self) -> bool:
@@ -169,7 +169,11 @@ def list_rejects(state: State, loaded: Loaded) -> Problems:
         .limit(REJECTS_SHOWN)
     )
     for source, row, heading, value, reason, name in state.db.rows(query):
-        what = f'"{value}" is {reason}' if value and not reason.startswith(("the ", "another", "borne", "named")) else reason
+        what = (
+            f'"{value}" is {reason}'
+            if value and not reason.startswith(("the ", "another", "borne", "named"))
+            else reason
+        )
         if value and what == reason:
             what = f'"{value}": {reason}'
         found.add("D201", f"{what} ({name})", state.db.cell(source, row, heading))
@@ -184,7 +188,7 @@ def _reconcile(state: State, control: ControlDef) -> Control:
     lowering = Lowering(rows)
     where = lowering.condition(made.where) if made.where is not None else None
 
-    def only(function: exp.Expression) -> exp.Expression:
+    def only(function: exp.Expr) -> exp.Expr:
         return function if where is None else exp.Filter(this=function, expression=exp.Where(this=where.copy()))
 
     query = rows.select(only_of(made, lowering, only))
@@ -206,7 +210,11 @@ def _note_missed(controls: list[Control], problems: Problems) -> None:
         model = control.definition.model
         if not control.is_met and model.differs is None:
             wanted = f"{'at least ' if model.equals is None else ''}{control.published}"
-            problems.add("R105", f"{control_text(control.definition)} is {control.computed}, published is {wanted}", model.at)
+            problems.add(
+                "R105",
+                f"{control_text(control.definition)} is {control.computed}, published is {wanted}",
+                model.at,
+            )
 
 
 def stop_unless(condition: bool, code: str, message: str, fix: str | None = None) -> None:

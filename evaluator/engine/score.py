@@ -166,12 +166,12 @@ def _awards_of(state: State, kind: KindDef, line: LineDef, subject: str | None) 
     bounds = rows.select(*subject_columns)
     if subject is not None:
         bounds = bounds.where(exp.EQ(this=column("#key", "s"), expression=text(subject)))
-    entering = column("entering", "q")
+    incoming = column("entering", "q")
     part_by = [column("sid", "q")]
-    positive = exp.Greatest(this=entering.copy(), expressions=[number(0)])
-    negative = exp.Least(this=entering.copy(), expressions=[number(0)])
+    positive = exp.Greatest(this=incoming.copy(), expressions=[number(0)])
+    negative = exp.Least(this=incoming.copy(), expressions=[number(0)])
     sums = {
-        "all": window(exp.Sum(this=entering.copy()), part_by),
+        "all": window(exp.Sum(this=incoming.copy()), part_by),
         "plus": window(exp.Sum(this=positive), part_by),
         "minus": window(exp.Sum(this=negative), part_by),
         "plus so far": window(exp.Sum(this=positive.copy()), part_by, _order("q"), so_far=True),
@@ -180,7 +180,11 @@ def _awards_of(state: State, kind: KindDef, line: LineDef, subject: str | None) 
     summed = exp.select(
         *(column(name, "q") for name in (*FIXED, *(f"after.{n}" for n in inner), "entering")),
         *(named(value, name) for name, value in sums.items()),
-        *(column(name, "b") for name, value in (("low", low), ("high", high), ("applies", applies)) if value is not None),
+        *(
+            column(name, "b")
+            for name, value in (("low", low), ("high", high), ("applies", applies))
+            if value is not None
+        ),
     ).from_(query.subquery("q"))
     summed = summed.join(bounds.subquery("b"), on=exp.EQ(this=column("sid", "q"), expression=column("sid", "b")))
     left = _left_of("w", low is not None, high is not None)
@@ -213,7 +217,7 @@ def _left_of(alias: str, has_floor: bool, has_cap: bool) -> SQL:
     cut: SQL = entering.copy()
     lifted: SQL = entering.copy()
     if has_cap:
-        excess = exp.Greatest(this=zero.copy(), expressions=[minus(total.copy(), column("high", alias))])
+        excess: SQL = exp.Greatest(this=zero.copy(), expressions=[minus(total.copy(), column("high", alias))])
         keep = minus(column("plus", alias), excess)
         before = minus(column("plus so far", alias), entering.copy())
         room = exp.Greatest(this=zero.copy(), expressions=[minus(keep, before)])
@@ -222,9 +226,12 @@ def _left_of(alias: str, has_floor: bool, has_cap: bool) -> SQL:
         short = exp.Greatest(this=zero.copy(), expressions=[minus(column("low", alias), total.copy())])
         keep = exp.paren(exp.Add(this=column("minus", alias), expression=short))
         before = minus(column("minus so far", alias), entering.copy())
-        room = exp.Least(this=zero.copy(), expressions=[minus(keep, before)])
-        lifted = exp.Greatest(this=entering.copy(), expressions=[room])
-    above, below = exp.GT(this=entering.copy(), expression=zero.copy()), exp.LT(this=entering.copy(), expression=zero.copy())
+        below_zero = exp.Least(this=zero.copy(), expressions=[minus(keep, before)])
+        lifted = exp.Greatest(this=entering.copy(), expressions=[below_zero])
+    above, below = (
+        exp.GT(this=entering.copy(), expression=zero.copy()),
+        exp.LT(this=entering.copy(), expression=zero.copy()),
+    )
     return choose([(above, cut), (below, lifted)], entering.copy())
 
 

@@ -149,16 +149,26 @@ def _note_failures(
                 rules = [by_id[r] for r, _ in judgement.fired if by_id[r].verdict == verdict.name and by_id[r].source]
                 written = {rule.number: rule for rule in verdict.rules}
                 places = [(written[r.source].model.at, f'rule {r.source} says "{r.value[1:]}"') for r in rules]
-                problems.add("R102", f"rules of {kind.name}.{verdict.name} disagree for {who}{more}", verdict.at, also=dict.fromkeys(places))
+                problems.add(
+                    "R102",
+                    f"rules of {kind.name}.{verdict.name} disagree for {who}{more}",
+                    verdict.at,
+                    also=dict.fromkeys(places),
+                )
             elif concluded == UNKNOWN:
-                missing = dict.fromkeys(n for rule in verdict.rules if rule.when for n in missing_values(rule.when.node))
-                problems.add("R103", f"verdict {kind.name}.{verdict.name} is unknown for {who}{more}: no {' or '.join(missing)}", verdict.at)
+                missing = dict.fromkeys(
+                    n for rule in verdict.rules if rule.when for n in missing_values(rule.when.node)
+                )
+                problems.add(
+                    "R103",
+                    f"verdict {kind.name}.{verdict.name} is unknown for {who}{more}: no {' or '.join(missing)}",
+                    verdict.at,
+                )
             else:
                 tried = [(rule.model.at, f"rule {rule.number} does not hold") for rule in verdict.rules]
-                problems.add("R101", f"no rule of {kind.name}.{verdict.name} holds for {who}{more}", verdict.at, also=tried)
-
-
-
-
-
-
+                problems.add(
+                    "R101",
+                    f"no rule of {kind.name}.{verdict.name} holds for {who}{more}",
+                    verdict.at,
+                    also=tried,
+                )

@@ -35,6 +35,7 @@ from evaluator.pack.model import (
     Kind,
     Line,
     Match,
+    Model,
     PackFile,
     Parameter,
     Table,
@@ -45,7 +46,12 @@ from evaluator.pack.model import (
 )
 from evaluator.pack.source import Text, read_yaml
 
-SYSTEM_FIELDS = {"position": ex.INTEGER, "people": ex.INTEGER, "is_expected": ex.BOOLEAN, "is_filled": ex.BOOLEAN}
+SYSTEM_FIELDS = {
+    "position": ex.INTEGER,
+    "people": ex.INTEGER,
+    "is_expected": ex.BOOLEAN,
+    "is_filled": ex.BOOLEAN,
+}
 
 
 def load_pack(folder: Path) -> Pack:
@@ -89,11 +95,12 @@ class _Checker:
     def __init__(self, file: PackFile, kinds: list[Kind], folder: Path, problems: Problems) -> None:
         self.file, self.folder, self.problems = file, folder, problems
         self.kinds: dict[str, Kind] = {}
-        self.models: dict[str, Table] = dict(file.tables)
+        self.models: dict[str, Table] = {str(name): made for name, made in file.tables.items()}
         self.names_at: dict[str, Span] = {str(name): name.at for name in file.tables}
         for kind in kinds:
             if kind.subject in self.models:
-                problems.add("P205", f'"{kind.subject}" is already a table or kind', kind.subject.at)
+                also = [(self.names_at[kind.subject], "here first")]
+                problems.add("P205", f'"{kind.subject}" is already a table or kind', kind.subject.at, also=also)
                 continue
             self.kinds[kind.subject] = kind
             self.models[kind.subject] = kind
@@ -111,15 +118,16 @@ class _Checker:
         self._check_names()
         for name, parameter in self.file.parameters.items():
             self._parameter(name, parameter)
-        for name in self.models:
-            self.fields[name] = {}
+        self.fields = {owner: {} for owner in self.models}
         for derived in (False, True):  # derived fields read the others
-            for name, model in self.models.items():
+            for owner, model in self.models.items():
                 for field_name, field in model.fields.items():
                     if (field.value is not None) is derived:
-                        self._define(name, field_name, field)
+                        self._define(owner, field_name, field)
         tables = {name: self._table(name, model) for name, model in self.models.items()}
         self._check_refs_in_circle(tables)
+        for table in tables.values():
+            self._check_fields_in_circle(table)
         kinds = {name: self._kind(kind, tables[name]) for name, kind in self.kinds.items()}
         controls = [
             ControlDef(control, aggregate)
@@ -173,8 +181,8 @@ class _Checker:
 
     def _check_clauses(self) -> None:
         def walk(thing: object) -> Iterable[Text]:
-            if isinstance(thing, (Table, Line, Verdict, Parameter, PackFile, Aggregate)) or hasattr(thing, "model_fields"):
-                for name in type(thing).model_fields:  # type: ignore[attr-defined]
+            if isinstance(thing, Model):
+                for name in type(thing).model_fields:
                     value = getattr(thing, name)
                     if name == "clause" and isinstance(value, Text):
                         yield value
@@ -222,7 +230,9 @@ class _Checker:
             bounds = [exact(bound) for bound in axis.bounds]
             kind = _type_of(bounds)
             if kind is None or (axis.how != "is" and kind.base not in ("number", "integer", "date")):
-                self.problems.add("P202", f'the bounds of "{name}" do not have one order', name.at, "use numbers or dates")
+                self.problems.add(
+                    "P202", f'the bounds of "{name}" do not have one order', name.at, "use numbers or dates"
+                )
                 return None
             if axis.how != "is" and bounds != sorted(set(bounds)):  # type: ignore[type-var]
                 self.problems.add("P202", f'the bounds of "{name}" are not in ascending order', name.at, "sort them")
@@ -235,7 +245,12 @@ class _Checker:
     def _axis(model: Parameter) -> Match:
         table = model.is_ or model.from_ or model.up_to or {}
         how = "is_" if model.is_ else "from_" if model.from_ else "up_to"
-        return Match.model_construct(**{how: [literal(key) for key in table]})
+        bounds = [literal(key) for key in table]
+        return Match.model_construct(
+            is_=bounds if how == "is_" else None,
+            from_=bounds if how == "from_" else None,
+            up_to=bounds if how == "up_to" else None,
+        )
 
     # --- fields and tables ---
 
@@ -283,9 +298,7 @@ class _Checker:
         if model.optional and kind.values:
             kind = ex.Type("text", (*kind.values, ""))
         by_fields = tuple(str(b) for b in model.by or (self.models[model.ref].key or [] if model.ref else []))
-        return FieldDef(
-            str(name), kind, nullable, name.at, headings, spellings, by_fields, model.optional, default
-        )
+        return FieldDef(str(name), kind, nullable, name.at, headings, spellings, by_fields, model.optional, default)
 
     @staticmethod
     def _is_value_of(value: object, kind: ex.Type) -> bool:
@@ -316,22 +329,26 @@ class _Checker:
             for field, value in model.expected.fill.items():
                 known = self.fields[name].get(field)
                 if known is None or known.value is not None:
-                    self.problems.add("P401", f'{name} has no field "{field}"', field.at, rename_to(field, model.fields))
+                    self.problems.add(
+                        "P401", f'{name} has no field "{field}"', field.at, rename_to(field, model.fields)
+                    )
                 elif not self._is_value_of(exact(value), known.type):
                     self.problems.add("P307", f'"{value}" is not {known.type}', field.at)
                 else:
                     fill[str(field)] = exact(value)
-            for field, known in self.fields[name].items():
-                filled = field in fill or field in every or known.is_optional or known.value or known.default is not None
-                if not filled:
-                    self.problems.add("P201", f'fill does not say what "{field}" is', model.expected.key_at("fill"))
+            for known in self.fields[name].values():
+                can_stay_out = known.is_optional or known.value is not None or known.default is not None
+                if known.name not in fill and known.name not in every and not can_stay_out:
+                    self.problems.add(
+                        "P201", f'fill does not say what "{known.name}" is', model.expected.key_at("fill")
+                    )
             where = self._formula(model.expected.where, scope, "boolean") if model.expected.where is not None else None
             expected = ExpectedDef(tuple(map(str, every)), where, fill, model.expected.at)
         return TableDef(
             name=str(name),
             model=model,
             at=self.names_at[name],
-            files=tuple(str(f) for f in model.files or [name]),
+            files=tuple(str(f) for f in (model.files or [Text(name, self.names_at[name])])),
             key=tuple(str(k) for k in model.key or ()),
             fields=self.fields[name],
             date=date,
@@ -378,6 +395,29 @@ class _Checker:
         for name in tables:
             visit(name, [])
 
+    def _check_fields_in_circle(self, table: TableDef) -> None:
+        """Derived fields are computed one after another, so none may need itself."""
+        reads = {
+            f.name: [n.leaf for n in f.value.node.walk() if isinstance(n, ex.Name) and not n.hops]
+            for f in table.fields.values()
+            if f.value is not None
+        }
+        seen: set[str] = set()
+
+        def visit(name: str, path: list[str]) -> None:
+            if name in path:
+                circle = [*path[path.index(name) :], name]
+                also = [(table.fields[other].at, f'"{other}"') for other in circle[1:-1]]
+                text = f"derived fields of {table.name} need each other first: " + " → ".join(circle)
+                self.problems.add("P405", text, table.fields[name].at, also=also)
+            elif name in reads and name not in seen:
+                for other in reads[name]:
+                    visit(other, [*path, name])
+                seen.add(name)
+
+        for name in reads:
+            visit(name, [])
+
     # --- scopes ---
 
     def _record(self, table: str, subject: str | None = None) -> _Scope:
@@ -414,7 +454,7 @@ class _Checker:
             measure = self._measure(owner, leaf)
             return (measure.type, measure.nullable) if measure else (ex.NUMBER, False)
         if leaf in kind.verdicts:
-            return self._verdict_type(owner, leaf), kind.verdicts[leaf].optional
+            return self._verdict_type(owner, leaf), self._verdict_model(owner, leaf).optional
         return None
 
     def names(self, owner: str) -> list[str]:
@@ -425,7 +465,8 @@ class _Checker:
             found += [str(model.label or "label"), "position", "people", *self.names(model.unfold)]
         kind = self.kinds.get(owner)
         if kind is not None:
-            found += [*map(str, kind.measures), *map(str, kind.verdicts), "total", "is_assessed", "is_ranked"]
+            found += [*map(str, kind.measures), *map(str, kind.verdicts), "is_assessed", "is_ranked"]
+            found += ["total"] if kind.score is not None else []
         return found
 
     def _formula(self, text: Text, scope: _Scope, wanted: ex.Base | None, part: str | None = None) -> Formula | None:
@@ -439,7 +480,12 @@ class _Checker:
             if isinstance(found, ex.Recall):
                 if self.file.history is None:
                     at = text.span(*found.place)
-                    self.problems.add("P201", "the pack does not say what a year without result does", at, "add history: {gap: breaks} or {gap: skipped} to pack.yaml")
+                    self.problems.add(
+                        "P201",
+                        "the pack does not say what a year without result does",
+                        at,
+                        "add history: {gap: breaks} or {gap: skipped} to pack.yaml",
+                    )
                 self.recalls[scope.owner][found.column] = found
         return Formula(node, part if part is not None else str(text), text.at, text)
 
@@ -498,7 +544,9 @@ class _Checker:
         operand = where = within = default = None
         good = True
         if operand_text is not None:
-            part, descending = ex.split_order(str(operand_text)) if model.function == "rank" else (str(operand_text), False)
+            part, descending = (
+                ex.split_order(str(operand_text)) if model.function == "rank" else (str(operand_text), False)
+            )
             wanted: dict[str, ex.Base] = {"sum": "number", "any": "boolean"}
             operand = self._formula(operand_text, scope, wanted.get(model.function), part)
             good = operand is not None
@@ -519,9 +567,7 @@ class _Checker:
             links = found or ()
         if not good:
             return None
-        return AggregateDef(
-            model.function, source, links, operand, where, within, peers, default, descending
-        )
+        return AggregateDef(model.function, source, links, operand, where, within, peers, default, descending)
 
     def _links(self, table: str, kind: str, via: list[Text] | None, at: Span) -> tuple[tuple[str, ...], ...] | None:
         """Return the ways from a record of the table to its subject."""
@@ -549,7 +595,12 @@ class _Checker:
         if len(direct) == 1:
             return (self._with_source(table, direct),)
         if not direct:
-            self.problems.add("P403", f"the rows of {table} have no ref to {kind}", at, "add a ref, or say via: and the path")
+            self.problems.add(
+                "P403",
+                f"the rows of {table} have no ref to {kind}",
+                at,
+                "add a ref, or say via: and the path",
+            )
         else:
             self.problems.add("P404", f"{table} has several refs to {kind}: {', '.join(direct)}", at)
         return None
@@ -604,7 +655,7 @@ class _Checker:
             )
         return KindDef(
             table=table,
-            display=str(model.display or (model.key or [""])[0]),
+            display=str(model.display or table.key[0]),
             not_assessed=apart[0],
             not_ranked=apart[1],
             measures=measures,
@@ -643,7 +694,7 @@ class _Checker:
         return LineDef(
             id=id_,
             model=model,
-            at=model.key_at("id"),
+            at=model.id.at if model.id is not None else model.at,
             parent=parent,
             depth=depth,
             when=self._optional(model.when, scope, "boolean"),
@@ -661,28 +712,31 @@ class _Checker:
             if line.model.id is not None and line.parent is not None:
                 self._unique(line.model.id, seen, "the score")
                 if line.id == "total":
-                    self.problems.add("P206", '"total" is the whole score', line.at)
+                    self.problems.add("P206", '"total" is the whole score', line.model.id.at)
 
     def _check_counting_again(self, score: LineDef) -> None:
         each = [line for line in score.walk() if line.aggregate is not None]
         for place, later in enumerate(each):
+            if later.model.again:
+                continue
+            shared = []
             for earlier in each[:place]:
                 a, b = earlier.aggregate, later.aggregate
                 assert a is not None and b is not None
-                if a.source != b.source or later.model.again:
+                if a.source != b.source:
                     continue
                 if can_both_hold(a.where.node if a.where else None, b.where.node if b.where else None):
-                    self.problems.add(
-                        "P406",
-                        f'a record of {a.source} can score in "{earlier.id}" and in "{later.id}"',
-                        later.at,
-                        also=[(earlier.at, "the earlier line")],
-                    )
+                    shared.append(earlier)
+            if shared:
+                names = " and ".join(f'"{earlier.id}"' for earlier in shared)
+                message = f'a record of {later.model.each} that scores in "{later.id}" can also score in {names}'
+                also = [(earlier.at, f'"{earlier.id}"') for earlier in shared]
+                self.problems.add("P406", message, later.at, also=also)
 
     # --- verdicts ---
 
     def _verdict_type(self, kind: str, name: str) -> ex.Type:
-        model = self.kinds[kind].verdicts[Text(name, self.kinds[kind].at)]
+        model = self._verdict_model(kind, name)
         if model.form in ("yes_no", "quota"):
             return ex.BOOLEAN
         levels = tuple(exact(level) for level in model.levels or ())
@@ -696,11 +750,14 @@ class _Checker:
         base_type = _type_of(values)
         return ex.Type(base_type.base if base_type else "text", values, bool(levels))
 
+    def _verdict_model(self, kind: str, name: str) -> Verdict:
+        return next(verdict for key, verdict in self.kinds[kind].verdicts.items() if key == name)
+
     def _value_formula(self, kind: str, name: str) -> Formula | None:
         place = (kind, name)
         if place not in self.formulas:
             self.formulas[place] = None
-            model = self.kinds[kind].verdicts[Text(name, self.kinds[kind].at)]
+            model = self._verdict_model(kind, name)
             assert model.value is not None
             self.formulas[place] = self._formula(model.value, self._subject(kind), None)
         return self.formulas[place]
@@ -716,7 +773,9 @@ class _Checker:
                 at = rule.key_at("otherwise" if rule.has("otherwise") else "is")
                 if model.levels and value not in type_.values:
                     near = closest(str(value), map(str, type_.values))
-                    self.problems.add("P307", f'"{value}" is not one of the levels', at, f"write {near}" if near else None)
+                    self.problems.add(
+                        "P307", f'"{value}" is not one of the levels', at, f"write {near}" if near else None
+                    )
                 if rule.has("otherwise") and number != len(model.rules):
                     self.problems.add("P203", "otherwise is not the last rule", at, "move it to the end")
                 rules.append(RuleDef(number, value, self._optional(rule.when, scope, "boolean"), rule))
@@ -791,7 +850,7 @@ class _Scope:
                 can_lack = foreign and bool(checker.kinds[owner].not_assessed)
                 return ex.Found(hops, owner, name, type_, nullable or is_nullable or can_lack)
             if type_.base != "ref":
-                raise LookupError(at + 1, [])
+                raise LookupError(at + 1, None)
             hops, owner, nullable, is_own = (*hops, name), type_.target, nullable or is_nullable, False
             at += 1
         raise LookupError(len(parts) - 1, [])

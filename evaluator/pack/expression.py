@@ -11,12 +11,12 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from fractions import Fraction
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 from sqlglot import exp, parse_one, parser, tokens
 from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import ParseError, TokenError
-from sqlglot.tokens import TokenType
+from sqlglot.tokens import TokenType  # type: ignore[attr-defined]
 
 from evaluator.diagnostics import closest
 from evaluator.pack.model import DATE, NAME
@@ -269,8 +269,8 @@ class _Language(Dialect):
 
     class Tokenizer(tokens.Tokenizer):
         KEYWORDS = {**WORDS, ">=": TokenType.GTE, "<=": TokenType.LTE, "<>": TokenType.NEQ}
-        COMMENTS: list[str | tuple[str, str]] = []
-        IDENTIFIERS: list[str | tuple[str, str]] = ["`"]
+        COMMENTS: ClassVar[list[str | tuple[str, str]]] = []
+        IDENTIFIERS: ClassVar[list[str | tuple[str, str]]] = ["`"]
 
     class Parser(parser.Parser):
         FUNCTIONS = {}
@@ -302,7 +302,7 @@ class _Language(Dialect):
 
 
 _SIGNS = {
-    "==": "=", "!=": "<>", "||": "one text; texts are not joined", "%": "clamp, floor or a parameter",
+    "==": "=", "!=": "<>", "||": "a field that holds the whole text", "%": "a - b * floor(a / b)",
     "//": "floor(a / b)", "::": "a value of the right type", "--": "a # comment of YAML's", "/*": "a # comment of YAML's",
     "&&": "and", "“": "'", "”": "'", "‘": "'", "’": "'", "「": "'", "」": "'", "，": ",", "、": ",", "。": ".",
     "（": "(", "）": ")", "＝": "=", "＜": "<", "＞": ">", "≥": ">=", "≤": "<=", "≠": "<>", "＋": "+", "－": "-",
@@ -352,7 +352,11 @@ def _parse(text: str) -> exp.Expr:
         lines = text.splitlines(keepends=True)
         end = sum(map(len, lines[: int(first.get("line") or 1) - 1])) + int(first.get("col") or 1)
         start = max(0, min(end - len(highlight), len(text) - 1))
-        raise Wrong("P301", _plain_reason(str(first.get("description") or ""), highlight), (start, max(1, len(highlight)))) from None
+        raise Wrong(
+            "P301",
+            _plain_reason(str(first.get("description") or ""), highlight),
+            (start, max(1, len(highlight))),
+        ) from None
     except RecursionError:
         raise _too_deep(text) from None
     except (TokenError, ValueError, IndexError, AttributeError) as wrong:
@@ -367,7 +371,9 @@ def _plain_reason(description: str, highlight: str) -> str:
     if description.startswith("Required keyword"):
         return f'something is missing after "{highlight}"' if highlight else "something is missing at the end"
     if description.startswith("Expecting )"):
-        return f'a parenthesis is not closed before "{highlight}"' if highlight else "a parenthesis is not closed"
+        return f'a parenthesis is not closed at "{highlight}"' if highlight else "a parenthesis is not closed"
+    if description.startswith("Expected END"):
+        return "a case needs then … and end: case when … then … else … end"
     return f'"{highlight}" is not expected here' if highlight else "the expression ends too early"
 
 
@@ -463,9 +469,19 @@ class _Compiler:
             return Const(TEXT, False, place, str(tree.this))
         written = str(tree.this)
         if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", written) or self.text[place[0]] == ".":
-            raise Wrong("P302", f"{written[:40]} is not a plain number", place, "write digits, and a point where needed")
+            raise Wrong(
+                "P302",
+                f"{written[:40]} is not a plain number",
+                place,
+                "write digits, and a point where needed",
+            )
         if any(len(digits) > 18 for digits in written.split(".")):
-            raise Wrong("P302", "this number is too long to be exact", place, "write at most 18 digits on a side of the point")
+            raise Wrong(
+                "P302",
+                "this number is too long to be exact",
+                place,
+                "write at most 18 digits on a side of the point",
+            )
         return Const(NUMBER if "." in written else INTEGER, False, place, Fraction(written))
 
     def _truth(self, tree: exp.Expr) -> Node:
@@ -495,13 +511,19 @@ class _Compiler:
             found = self.scope.find(names)
         except LookupError as missing:
             at, known = missing.args
+            if known is None:
+                before = ".".join(names[:at])
+                raise Wrong(
+                    "P401", f'{before} is not a ref, so it has no "{names[at]}"', self.place(parts[at])
+                ) from None
             near = closest(names[at], known)
             shown = sorted(known)
+            listed = f"known here: {', '.join(shown[:12])}{' …' if len(shown) > 12 else ''}" if shown else None
             raise Wrong(
                 "P401",
                 f'there is no "{names[at]}"' + (f" in {'.'.join(names[:at])}" if at else "") + " here",
                 self.place(parts[at]),
-                f"write {near}" if near else f"known here: {', '.join(shown[:12])}{' …' if len(shown) > 12 else ''}",
+                f"write {near}" if near else listed,
             ) from None
         return Name(found.type, found.nullable, place, found.hops, found.owner, found.leaf)
 
@@ -524,7 +546,10 @@ class _Compiler:
         if not operand.type.is_number:
             raise Wrong("P306", f"- needs a number, and this is {operand.type}", operand.place)
         start, length = operand.place
-        place = (max(0, self.text.rfind("-", 0, start)), length + start - max(0, self.text.rfind("-", 0, start)))
+        place = (
+            max(0, self.text.rfind("-", 0, start)),
+            length + start - max(0, self.text.rfind("-", 0, start)),
+        )
         if isinstance(operand, Const) and isinstance(operand.value, Fraction):
             return Const(operand.type, False, place, -operand.value)
         zero = Const(INTEGER, False, place, Fraction(0))
@@ -624,7 +649,12 @@ class _Compiler:
 
     def _case(self, tree: exp.Expr) -> Node:
         if tree.this is not None:
-            raise Wrong("P302", "case needs a condition after each when", self.place(tree.this), "write case when x = … then …")
+            raise Wrong(
+                "P302",
+                "case needs a condition after each when",
+                self.place(tree.this),
+                "write case when x = … then …",
+            )
         default = tree.args.get("default")
         branches = []
         for branch in tree.args["ifs"]:
@@ -645,7 +675,10 @@ class _Compiler:
         if all(kind.is_number for kind in types):
             return INTEGER if all(kind.base == "integer" for kind in types) else NUMBER
         for node in nodes:
-            if node.type.base != "nothing" and (node.type.base, node.type.target) != (types[0].base, types[0].target):
+            if node.type.base != "nothing" and (node.type.base, node.type.target) != (
+                types[0].base,
+                types[0].target,
+            ):
                 raise Wrong("P306", f"this is {node.type}, where the others are {types[0]}", node.place)
         return types[0] if all(kind == types[0] for kind in types) else Type(types[0].base, target=types[0].target)
 
@@ -677,7 +710,8 @@ class _Compiler:
         if not parameter.takes:
             raise Wrong("P304", f"{name} is a constant and takes no argument", place, f"write {name}")
         if len(tree.expressions) != len(parameter.takes):
-            raise Wrong("P304", f"{name} takes {len(parameter.takes)}, and here are {len(tree.expressions)}", place)
+            takes = f"{len(parameter.takes)} argument{'s' if len(parameter.takes) > 1 else ''}"
+            raise Wrong("P304", f"{name} takes {takes}, and here are {len(tree.expressions)}", place)
         arguments = []
         for position, (argument, wanted) in enumerate(zip(tree.expressions, parameter.takes, strict=True)):
             node = self._as_typed(self.compile(argument), wanted)
@@ -720,12 +754,22 @@ class _Compiler:
 _Function = Callable[[_Compiler, str, list[Node], tuple[int, int]], Node]
 
 
+def _called(name: str, wanted: tuple[Base, ...], optional: int) -> str:
+    """Write how a function is called.
+
+    >>> _called("round", ("number", "number"), 1)
+    'round(number[, number])'
+    """
+    needed, more = wanted[: len(wanted) - optional], wanted[len(wanted) - optional :]
+    return f"{name}({', '.join(needed)}{''.join(f'[, {m}]' for m in more)})"
+
+
 def _takes(*wanted: Base, gives: Type, optional: int = 0) -> _Function:
     """Make a function with a fixed list of argument types, the last `optional` of which may be left out."""
 
     def check(_: _Compiler, name: str, arguments: list[Node], place: tuple[int, int]) -> Node:
         if not len(wanted) - optional <= len(arguments) <= len(wanted):
-            raise Wrong("P304", f"{name} takes {', '.join(wanted)}", place)
+            raise Wrong("P304", f"{name} is called as {_called(name, wanted, optional)}", place)
         arguments = [_Compiler._as_typed(a, Type(w)) for a, w in zip(arguments, wanted, strict=False)]
         for argument, want in zip(arguments, wanted, strict=False):
             if not _fits(argument.type, want):
@@ -736,7 +780,7 @@ def _takes(*wanted: Base, gives: Type, optional: int = 0) -> _Function:
         if name == "round":
             if len(arguments) == 2:
                 digits = arguments[1]
-                if not (isinstance(digits, Const) and digits.value in map(Fraction, range(7))):
+                if not (isinstance(digits, Const) and digits.value in list(map(Fraction, range(7)))):
                     raise Wrong("P304", "round takes a number of places from 0 to 6", digits.place)
                 kind = NUMBER
             else:

@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -28,7 +29,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from evaluator.diagnostics import Problems, Span, rename_to
+from evaluator.diagnostics import Problems, Span, closest, rename_to
 from evaluator.pack.source import List, Map, Text
 
 NAME = re.compile(r"[^\W\d]\w*\Z")
@@ -60,7 +61,11 @@ class _TextType:
         # an expression or a heading may look like a number or a truth value to an editor
         shown: dict[str, Any] = {"type": ["string", "number", "boolean"], "description": self.description}
         if self.pattern:
-            shown = {"type": "string", "pattern": self.pattern.replace(r"\Z", "$"), "description": self.description}
+            shown = {
+                "type": "string",
+                "pattern": self.pattern.replace(r"\Z", "$"),
+                "description": self.description,
+            }
         return shown
 
 
@@ -95,7 +100,9 @@ def exact(value: object) -> object:
 
 
 Value = Annotated[
-    Any, BeforeValidator(literal), WithJsonSchema({"type": ["string", "number", "boolean"], "description": "a literal"})
+    Any,
+    BeforeValidator(literal),
+    WithJsonSchema({"type": ["string", "number", "boolean"], "description": "a literal"}),
 ]
 
 
@@ -107,8 +114,8 @@ def _number(text: Any) -> Decimal:
 
 
 def _whole(text: Any) -> int:
-    value = _number(text)
-    if value != value.to_integral_value():
+    value = literal(text)
+    if not isinstance(value, Decimal) or value != value.to_integral_value():
         raise PydanticCustomError("value", "expected a whole number")
     return int(value)
 
@@ -144,7 +151,9 @@ Whole = Annotated[int, BeforeValidator(_whole), WithJsonSchema({"type": "integer
 Flag = Annotated[bool, BeforeValidator(_flag), WithJsonSchema({"type": "boolean"})]
 Day = Annotated[dt.date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
 MonthDay = Annotated[
-    tuple[int, int], BeforeValidator(_month_day), WithJsonSchema({"type": "string", "pattern": r"^\d\d-\d\d$"})
+    tuple[int, int],
+    BeforeValidator(_month_day),
+    WithJsonSchema({"type": "string", "pattern": r"^\d\d-\d\d$"}),
 ]
 
 
@@ -263,7 +272,9 @@ class Measure(Aggregate):
         if self.function == "value":
             for key in ("of", "where", "via", "within", "default"):
                 if self.has(key):
-                    raise PydanticCustomError("together", "{key} goes with an aggregate, not with value", {"key": key})
+                    raise PydanticCustomError(
+                        "together", '"{key}" goes with an aggregate, not with value', {"key": key}
+                    )
         elif self.function == "rank" and not self.has("within"):
             raise PydanticCustomError("missing_with", "rank needs within: which peers, or all")
         elif not self.source and not self.has("within"):
@@ -325,9 +336,7 @@ class Parameter(Model):
                 raise PydanticCustomError("missing_with", "values need rows and columns")
             shape = (len(self.rows.bounds), len(self.columns.bounds))
             if len(self.values) != shape[0] or any(len(row) != shape[1] for row in self.values):
-                raise PydanticCustomError(
-                    "shape", "values must be {r} rows of {c}", {"r": shape[0], "c": shape[1]}
-                )
+                raise PydanticCustomError("shape", "values must be {r} rows of {c}", {"r": shape[0], "c": shape[1]})
         elif self.rows or self.columns:
             raise PydanticCustomError("together", "rows and columns go with values")
         if self.has("constant") and self.has("else"):
@@ -372,7 +381,7 @@ class FieldModel(Model):
         if self.has("value"):
             for key in ("columns", "optional", "default"):
                 if self.has(key):
-                    raise PydanticCustomError("together", "{key} does not go with value", {"key": key})
+                    raise PydanticCustomError("together", '"{key}" does not go with value', {"key": key})
         if self.has("default") and (self.has("ref") or self.optional):
             raise PydanticCustomError("together", "a default goes neither with ref nor with optional")
         return self
@@ -413,12 +422,12 @@ class Table(Model):
             for key in ("files", "key", "date", "expected"):
                 if self.has(key):
                     raise PydanticCustomError(
-                        "together", "{key} does not go with unfold: it has that of its source", {"key": key}
+                        "together", '"{key}" does not go with unfold: it has that of its source', {"key": key}
                     )
         else:
             for key in ("into", "label", "columns", "separators"):
                 if self.has(key):
-                    raise PydanticCustomError("together", "{key} goes with unfold", {"key": key})
+                    raise PydanticCustomError("together", '"{key}" goes with unfold', {"key": key})
             if not self.has("key"):
                 raise PydanticCustomError("missing_with", "a table needs key: the fields that identify a row")
         return self
@@ -440,7 +449,7 @@ class Line(Model):
     points: Expression | None = None
     again: Flag = Field(False, description="its records may already have counted in an earlier line")
     base: Expression | None = None
-    items: list[Line] | None = None
+    items: list[Annotated[Line, AfterValidator(lambda line: _has_id(line))]] | None = None
     min: Expression | None = None
     max: Expression | None = None
     clause: Words | None = None
@@ -455,11 +464,14 @@ class Line(Model):
             _exactly_one(self, ("points", "items"), "a line without each")
             for key in ("where", "via", "again"):
                 if self.has(key):
-                    raise PydanticCustomError("together", "{key} goes with each", {"key": key})
-        for item in self.items or ():
-            if item.id is None:
-                raise PydanticCustomError("missing_with", "every item of a score needs an id")
+                    raise PydanticCustomError("together", '"{key}" goes with each', {"key": key})
         return self
+
+
+def _has_id(line: Line) -> Line:
+    if line.id is None:
+        raise PydanticCustomError("missing_with", "every item of a score needs an id")
+    return line
 
 
 class Rule(Model):
@@ -521,10 +533,22 @@ class Verdict(Model):
         }[self.form]
         if self.form == "yes_no" and not self.has("when"):
             raise PydanticCustomError("choice", "a verdict has one of rules, when, value, take")
-        for key in ("rules", "pick", "levels", "optional", "when", "value", "take", "among", "within", "order_by", "ties"):
+        for key in (
+            "rules",
+            "pick",
+            "levels",
+            "optional",
+            "when",
+            "value",
+            "take",
+            "among",
+            "within",
+            "order_by",
+            "ties",
+        ):
             if self.has(key) and key not in allowed:
                 raise PydanticCustomError(
-                    "together", "{key} does not go with {form}", {"key": key, "form": self._form_key()}
+                    "together", '"{key}" does not go with {form}', {"key": key, "form": self._form_key()}
                 )
         if self.form == "quota":
             for key in ("among", "order_by", "ties"):
@@ -538,7 +562,7 @@ class Verdict(Model):
         return {"rules": "rules", "yes_no": "when", "formula": "value", "quota": "take"}[self.form]
 
 
-class Exception_(Model):
+class SetApart(Model):
     """Subjects that are set apart, and why."""
 
     when: Expression
@@ -561,8 +585,8 @@ class Kind(Table):
 
     subject: Name = Field(description="the name of the kind")
     display: Name | None = None
-    not_assessed: list[Exception_] = []
-    not_ranked: list[Exception_] = []
+    not_assessed: list[SetApart] = []
+    not_ranked: list[SetApart] = []
     measures: dict[Name, MeasureEntry] = {}
     score: Line | None = None
     verdicts: dict[Name, Verdict] = {}
@@ -610,7 +634,7 @@ class Control(Aggregate):
         _exactly_one(self, ("equals", "at_least"), "a control total")
         for key in ("value", "min", "max", "any", "rank", "via", "within", "default"):
             if self.has(key):
-                raise PydanticCustomError("together", "{key} does not go with a control total", {"key": key})
+                raise PydanticCustomError("together", '"{key}" does not go with a control total', {"key": key})
         if not self.source:
             raise PydanticCustomError("missing_with", "{f} needs of: the table it reads", {"f": self.function})
         return self
@@ -661,9 +685,14 @@ def read_model(model: type[M], tree: Map, problems: Problems) -> M | None:
 
 def _note(model: type[Model], tree: Map, error: Any, problems: Problems) -> None:
     path = [step for step in error["loc"] if not str(step).startswith(("function-", "list[", "dict["))]
-    at, holder, name = _find(tree, path)
+    at, here, holder, name = _find(tree, path)
     code = _KIND_OF_ERROR.get(error["type"], "P202")
     message, fix = str(error["msg"]), None
+    culprit = str(error.get("ctx", {}).get("key", ""))
+    if isinstance(here, Map) and culprit in here:
+        at = next(key.at for key in here if key == culprit)
+    elif isinstance(here, Text) and code in ("P202", "P204"):
+        at = here.at
     if code == "P104":
         fix = rename_to(name, _known_keys(model, path))
         message = f'unknown key "{name}"' + (f" in {holder}" if holder else "")
@@ -671,34 +700,51 @@ def _note(model: type[Model], tree: Map, error: Any, problems: Problems) -> None
         message = f'missing key "{path[-1]}"' + (f" in {holder}" if holder else "")
         fix = f"add {path[-1]}:"
     elif error["type"] == "literal_error":
-        message = f'"{error["input"]}" is not one of {error["ctx"]["expected"]}'
+        words = re.findall("'([^']*)'", error["ctx"]["expected"])
+        message = f'"{error["input"]}" is not one of {", ".join(words)}'
+        near = closest(str(error["input"]), words)
+        fix = f"write {near}" if near else None
     elif error["type"].endswith("_type"):
         message = {"list_type": "expected a list", "dict_type": "expected a mapping"}.get(error["type"], message)
     problems.add(code, message, at, fix)
 
 
-def _find(tree: Any, path: list[Any]) -> tuple[Span, str, str]:
-    """Return where the path leads, the words for the mapping that holds it, and its last step."""
+def _find(tree: Any, path: list[Any]) -> tuple[Span, Any, str, str]:
+    """Return where the path leads and what is there, the words for the mapping that holds it, and its last step."""
     at, here, name = tree.at, tree, ""
-    holder: list[str] = []
+    above: list[str] = []  # the keys on the way
+    holder = ""
     for step in path:
         if step == "[key]":
-            break
+            return at, None, holder, name
         if isinstance(here, Map):
-            holder.append(name)
-            name = str(step)
+            holder, name = _described(here, above), str(step)
             key = next((key for key in here if key == step), None)
             if key is None:
-                return at, _described(here, holder), name
+                return at, here, holder, name
+            above.append(name)
             at, here = key.at, here[key]
         elif isinstance(here, List) and isinstance(step, int) and step < len(here):
             here = here[step]
             at = here.at
-    return at, " ".join(part for part in holder[-1:] if part), name
+    return at, here, holder, name
 
 
-def _described(here: Map, holder: list[str]) -> str:
-    return next((f'"{here[key]}"' for key in ("id", "is") if key in here), holder[-1] if holder else "")
+_ONE_OF_MANY = {
+    "items": "score item", "rules": "rule", "rosters": "roster", "fields": "field", "measures": "measure",
+    "verdicts": "verdict", "parameters": "parameter", "tables": "table", "clauses": "clause",
+    "reconcile": "control total", "not_assessed": "exception", "not_ranked": "exception",
+}  # fmt: skip
+
+
+def _described(here: Map, above: list[str]) -> str:
+    """Return words for a mapping: what it is one of, and what it is called."""
+    own = next((f'"{here[key]}"' for key in ("id", "is") if key in here and isinstance(here[key], Text)), "")
+    if above and above[-1] in _ONE_OF_MANY:
+        return f"{_ONE_OF_MANY[above[-1]]} {own}".strip()
+    if len(above) > 1 and above[-2] in _ONE_OF_MANY:
+        return f'{_ONE_OF_MANY[above[-2]]} "{above[-1]}"'
+    return above[-1] if above else ""
 
 
 def _known_keys(model: type[Model], path: list[Any]) -> list[str]:

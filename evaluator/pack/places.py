@@ -47,11 +47,11 @@ class Text(str):
         if start >= len(places):
             line, column, width = places[-1]
             return Span(at.file, line + 1, column + width + 1, 1, self.written.lines[line])
+        start = max(start, 0)
         line, column, _ = places[start]
         ends = [begin + width for other, begin, width in places[start : start + length] if other == line]
-        return Span(
-            at.file, line + 1, column + 1, max(ends[-1] - column, 1) if ends else 1, self.written.lines[line]
-        )
+        width = max(max(ends, default=0) - column, 1)
+        return Span(at.file, line + 1, column + 1, width, self.written.lines[line])
 
 
 class Map(dict[Any, Any]):

@@ -84,9 +84,7 @@ class Tree:
         if self.stack:
             above = self.stack[-1]
             holder = (above.key or "") if above.is_map else above.holder
-        self.stack.append(
-            _Frame(at, event.start_mark.line, is_map, in_flow, holder, self._expects_expression())
-        )
+        self.stack.append(_Frame(at, event.start_mark.line, is_map, in_flow, holder, self._expects_expression()))
 
     def _close(self) -> Map | List:
         frame = self.stack.pop()

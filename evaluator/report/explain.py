@@ -156,7 +156,11 @@ class _Explainer:
 
     def explanation(self) -> Explanation:
         kind = self.kind
-        columns = ["is_assessed", "#reason", *(n for n, f in kind.table.fields.items() if f.type.base != "ref")]
+        columns = [
+            "is_assessed",
+            "#reason",
+            *(n for n, f in kind.table.fields.items() if f.type.base != "ref"),
+        ]
         columns += list(kind.measures)
         stored = self._values(dict.fromkeys(columns))
         lines = self._lines() if stored["is_assessed"] else []
@@ -180,7 +184,7 @@ class _Explainer:
         """Fetch values of the subject by their columns."""
         kind = self.kind
         types = {n: f.type for n, f in kind.table.fields.items()} | {n: m.type for n, m in kind.measures.items()}
-        nodes = [ex.Name(types.get(n, ex.TEXT), True, (0, 0), (), kind.name, n) for n in names]
+        nodes: list[ex.Node] = [ex.Name(types.get(n, ex.TEXT), True, (0, 0), (), kind.name, n) for n in names]
         return dict(zip(names, self._fetch(nodes), strict=True))
 
     def _fetch(self, nodes: list[ex.Node]) -> tuple[Any, ...]:
@@ -220,7 +224,11 @@ class _Explainer:
         summed = sum((award.awards.get(line.id, Decimal(0)) for award in found), Decimal(0))
         if summed != points:
             problems = Problems()
-            problems.add("E104", f"awards of {self.kind.name} {self.key} in {line.id} sum to {summed}, not {points}", line.at)
+            problems.add(
+                "E104",
+                f"awards of {self.kind.name} {self.key} in {line.id} sum to {summed}, not {points}",
+                line.at,
+            )
             raise Stop(problems)
 
     def _reckoning(self, line: LineDef, found: list[Award]) -> str:
@@ -277,9 +285,14 @@ class _Explainer:
             written = formula.text[node.place[0] : sum(node.place)]
             if isinstance(node, (ex.Name, ex.Recall, ex.Setting, ex.Lookup)):
                 nodes.setdefault(written, node)
-            elif isinstance(node, ex.Const) and NAME.match(written) and written.lower() not in ("true", "false", "null"):
+            elif (
+                isinstance(node, ex.Const) and NAME.match(written) and written.lower() not in ("true", "false", "null")
+            ):
                 value = node.value  # a parameter
-                known.setdefault(written, Decimal(value.numerator) / value.denominator if isinstance(value, Fraction) else value)
+                known.setdefault(
+                    written,
+                    Decimal(value.numerator) / value.denominator if isinstance(value, Fraction) else value,
+                )
         return [*zip(nodes, self._fetch(list(nodes.values())), strict=True), *known.items()]
 
     def _condition(self, formula: Formula, is_met: bool | None) -> Condition:
@@ -310,7 +323,9 @@ class _Explainer:
             assert verdict.value is not None
             condition = self._condition(verdict.value, None)
         situation, shared_by = self._situation(verdict)
-        return ExplainedVerdict(verdict, value, rules, condition, place, take, self._years(verdict), situation, shared_by)
+        return ExplainedVerdict(
+            verdict, value, rules, condition, place, take, self._years(verdict), situation, shared_by
+        )
 
     def _rules(self, verdict: VerdictDef, decided: int) -> Iterator[ExplainedRule]:
         """Give the rules with how they fared; of a list in which the first counts, those down to it."""
@@ -354,10 +369,14 @@ class _Explainer:
         query = exp.select(column(f"situation.{first}", "s")).from_(subjects)
         found = self.db.value(query.where(exp.EQ(this=column("key", "s"), expression=text(self.key))))
         situations = exp.alias_(parquet(self.run.folder / "situations.parquet"), "s", table=True)
-        shared = exp.select(column("subjects", "s")).from_(situations).where(
-            both(
-                exp.EQ(this=column("family", "s"), expression=text(family)),
-                exp.EQ(this=column("situation", "s"), expression=exp.Literal.number(int(found))),
+        shared = (
+            exp.select(column("subjects", "s"))
+            .from_(situations)
+            .where(
+                both(
+                    exp.EQ(this=column("family", "s"), expression=text(family)),
+                    exp.EQ(this=column("situation", "s"), expression=exp.Literal.number(int(found))),
+                )
             )
         )
         return int(found), int(self.db.value(shared))

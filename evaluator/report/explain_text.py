@@ -24,7 +24,12 @@ def explanation_text(found: Explanation) -> str:
         lines += ["", say(pack, "score"), "", _score(found)]
         for line in found.lines:
             if line.evidence:
-                lines += ["", f"{say(pack, 'records')}: {name_of(pack, kind.name, 'points.' + line.definition.id)}", "", _records(found, line)]
+                lines += [
+                    "",
+                    f"{say(pack, 'records')}: {name_of(pack, kind.name, 'points.' + line.definition.id)}",
+                    "",
+                    _records(found, line),
+                ]
     if found.verdicts:
         lines += ["", say(pack, "verdicts")]
         for verdict in found.verdicts:
@@ -44,7 +49,13 @@ def _line_name(found: Explanation, line: str) -> str:
 
 def _score(found: Explanation) -> str:
     pack = found.pack
-    headings = [say(pack, w) for w in ("item", "reckoning")] + ["=", say(pack, "cap"), say(pack, "cut"), say(pack, "points"), say(pack, "rule")]
+    headings = [say(pack, w) for w in ("item", "reckoning")] + [
+        "=",
+        say(pack, "cap"),
+        say(pack, "cut"),
+        say(pack, "points"),
+        say(pack, "rule"),
+    ]
     rows = []
     for line in found.lines:
         made = line.definition
@@ -78,7 +89,11 @@ def _records(found: Explanation, line: ExplainedLine) -> str:
     pack = found.pack
     rows = []
     for one in line.evidence:
-        remark = "" if one.cut_by is None else f"{say(pack, 'cap' if one.points > 0 else 'floor')}: {_line_name(found, one.cut_by)}"
+        remark = (
+            ""
+            if one.cut_by is None
+            else f"{say(pack, 'cap' if one.points > 0 else 'floor')}: {_line_name(found, one.cut_by)}"
+        )
         place = one.place
         if one.is_filled:
             expected = pack.tables[line.definition.aggregate.source].expected if line.definition.aggregate else None
@@ -97,7 +112,10 @@ def _verdict(found: Explanation, verdict: ExplainedVerdict) -> list[str]:
     lines = [head]
     for rule in verdict.rules:
         mark = "✓" if rule.decided else "✗" if rule.condition is None or not rule.condition.is_met else "✓"
-        value = shown(pack, rule.definition.value if not _is_number(rule.definition.value) else str(rule.definition.value))
+        value = shown(
+            pack,
+            rule.definition.value if not _is_number(rule.definition.value) else str(rule.definition.value),
+        )
         what = say(pack, "otherwise") if rule.condition is None else _condition(found, rule.condition)
         reference = f"  {_place(rule.definition.model.at)}" + _clause(rule.definition.model.clause)
         lines.append(f"    {mark} {rule.definition.number}. {value} ← {what}{reference}")
@@ -107,7 +125,11 @@ def _verdict(found: Explanation, verdict: ExplainedVerdict) -> list[str]:
         mark = {True: "✓ ", False: "✗ ", None: ""}[verdict.condition.is_met]
         lines.append(f"    {mark}{_condition(found, verdict.condition)}  {_place(made.at)}{_clause(made.model.clause)}")
     if made.form == "quota":
-        placed = say(pack, "place of", verdict.place, verdict.take) if verdict.place is not None else say(pack, "not eligible")
+        placed = (
+            say(pack, "place of", verdict.place, verdict.take)
+            if verdict.place is not None
+            else say(pack, "not eligible")
+        )
         lines.append(f"    {placed}")
     for value, year, holds in verdict.years:
         word = {True: "holds", False: "fails", None: "unknown"}[holds]
@@ -130,7 +152,10 @@ def _clause(clause: object) -> str:
 
 def _condition(found: Explanation, condition: Condition) -> str:
     pack = found.pack
-    values = [f"{name} = {shown(pack, value) if value is not None else say(pack, 'unknown')}" for name, value in condition.values]
+    values = [
+        f"{name} = {shown(pack, value) if value is not None else say(pack, 'unknown')}"
+        for name, value in condition.values
+    ]
     return condition.text + (f"  ({', '.join(values)})" if values else "")
 
 

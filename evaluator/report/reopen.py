@@ -83,7 +83,11 @@ def _as_computed(pack: Pack, made: TableDef, kind: KindDef | None, file: Path) -
     if made.expected is not None:
         columns += [column("is_expected", "f"), column("is_filled", "f")]
     if kind is not None:
-        columns += [column("is_assessed", "f"), column("is_ranked", "f"), named(column("reason", "f"), "#reason")]
+        columns += [
+            column("is_assessed", "f"),
+            column("is_ranked", "f"),
+            named(column("reason", "f"), "#reason"),
+        ]
         columns += [named(_stored(name, type_), name) for name, type_ in results_of(kind)]
     return exp.select(*columns).from_(exp.alias_(parquet(file), "f", table=True))
 

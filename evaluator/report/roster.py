@@ -78,7 +78,10 @@ def roster_text(pack: Pack, roster: Roster, rejects: int) -> str:
     lines = [roster.title]
     for group, rows in roster.groups:
         lines += ["", group] if group is not None else []
-        lines += ["", as_table(roster.headings, [[shown(pack, cell) for cell in row] for row in rows], right(rows))]
+        lines += [
+            "",
+            as_table(roster.headings, [[shown(pack, cell) for cell in row] for row in rows], right(rows)),
+        ]
     if not roster.groups:
         lines += ["", say(pack, "nobody")]
     if rejects:
@@ -99,7 +102,10 @@ def roster_json(roster: Roster, rejects: int) -> dict[str, Any]:
     rows = []
     for group, cells in roster.groups:
         for row in cells:
-            made = {n: str(v) if isinstance(v, Decimal) else v.isoformat() if hasattr(v, "isoformat") else v for n, v in zip(roster.columns, row, strict=True)}
+            made = {
+                n: str(v) if isinstance(v, Decimal) else v.isoformat() if hasattr(v, "isoformat") else v
+                for n, v in zip(roster.columns, row, strict=True)
+            }
             rows.append({"group": group, **made} if group is not None else made)
     return {"roster": roster.name, "title": roster.title, "rejects": rejects, "rows": rows}
 

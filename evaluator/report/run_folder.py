@@ -1,14 +1,14 @@
 """The run folder: what a run leaves, written whole or not at all, the same bytes for the same input.
 
-    manifest.json            what was run on what, counts, control totals, hashes of everything
-    pack/                    the pack as it was
-    subjects/<kind>.parquet  fields, measures, points, verdicts: a row a subject
-    score_lines/<kind>.parquet, verdicts/<kind>.parquet   the same, a row a line or verdict
-    recalls/<kind>.parquet   year by year, whether the conditions held that verdicts look back on
-    situations.parquet, firings.parquet                   what verdicts were concluded from
-    records/<table>.parquet  the typed records, sorted by subject
-    rosters/<kind>.<id>.parquet and .csv, rosters.xlsx
-    rejects.parquet, rejects.csv
+manifest.json            what was run on what, counts, control totals, hashes of everything
+pack/                    the pack as it was
+subjects/<kind>.parquet  fields, measures, points, verdicts: a row a subject
+score_lines/<kind>.parquet, verdicts/<kind>.parquet   the same, a row a line or verdict
+recalls/<kind>.parquet   year by year, whether the conditions held that verdicts look back on
+situations.parquet, firings.parquet                   what verdicts were concluded from
+records/<table>.parquet  the typed records, sorted by subject
+rosters/<kind>.<id>.parquet and .csv, rosters.xlsx
+rejects.parquet, rejects.csv
 """
 
 from __future__ import annotations
@@ -18,11 +18,10 @@ import json
 import os
 import shutil
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import duckdb
-import sqlglot
 from sqlglot import exp
 
 from evaluator.data.history import MANIFEST
@@ -50,11 +49,14 @@ def default_folder(pack: str, year: int) -> Path:
 
 def check_target(out: Path) -> None:
     """Stop before the work is done if the result could not be written."""
-    stop_unless(
-        not out.exists() or (out / MANIFEST).is_file(), "R109", f"{out} exists and is not a run folder"
-    )
+    stop_unless(not out.exists() or (out / MANIFEST).is_file(), "R109", f"{out} exists and is not a run folder")
     parent = next(p for p in (out.absolute().parent, *out.absolute().parents) if p.exists())
-    stop_unless(parent.is_dir() and os.access(parent, os.W_OK), "R109", f"{out} cannot be written", "name another --out")
+    stop_unless(
+        parent.is_dir() and os.access(parent, os.W_OK),
+        "R109",
+        f"{out} cannot be written",
+        "name another --out",
+    )
 
 
 def write_run(assessment: Assessment, out: Path) -> None:
@@ -99,7 +101,8 @@ class _Writer:
         self._rosters()
         self._rejects()
         (self.folder / MANIFEST).write_text(
-            json.dumps(self._manifest(), ensure_ascii=False, indent=1, sort_keys=True) + "\n", encoding="utf-8"
+            json.dumps(self._manifest(), ensure_ascii=False, indent=1, sort_keys=True) + "\n",
+            encoding="utf-8",
         )
 
     # --- tables ---
@@ -114,7 +117,10 @@ class _Writer:
                 target = f"t{place}"
                 on = exp.EQ(this=column(field.name, alias), expression=column("#sid", target))
                 query = left_join(query, exp.alias_(table(field.type.target), target, table=True), on)
-                query = query.select(named(column("#key", target), field.name), named(column(field.name, alias), f"{field.name}#"))
+                query = query.select(
+                    named(column("#key", target), field.name),
+                    named(column(field.name, alias), f"{field.name}#"),
+                )
             else:
                 query = query.select(named(self._typed(field.name, field.type, alias), field.name))
         return query
@@ -124,7 +130,9 @@ class _Writer:
         place = [named(column("#sid", "s"), "sid"), named(column("#key", "s"), "key")]
         query = exp.select(*place).from_(exp.alias_(where, "s", table=True))
         query = self._fields(kind.table, "s", query)
-        query = query.select(column("is_assessed", "s"), column("is_ranked", "s"), named(column("#reason", "s"), "reason"))
+        query = query.select(
+            column("is_assessed", "s"), column("is_ranked", "s"), named(column("#reason", "s"), "reason")
+        )
         columns = results_of(kind)
         columns += [(f"situation.{family}", ex.INTEGER) for family in self._families(kind)]
         query = query.select(*(named(self._typed(name, type_, "s"), name) for name, type_ in columns))
@@ -162,12 +170,17 @@ class _Writer:
     def _verdicts(self, kind: KindDef) -> None:
         if not kind.verdicts:
             return
-        values, rules = [], []
+        values: list[SQL] = []
+        rules: list[SQL] = []
         for verdict in kind.verdicts.values():
             values.append(cast(self._typed(verdict.name, verdict.type, "s"), "TEXT"))
             ruled = verdict.form in ("rules", "yes_no")
             rules.append(column(f"rule.{verdict.name}", "s") if ruled else cast(exp.Null(), "BIGINT"))
-        columns = {"verdict": [text(name) for name in kind.verdicts], "value": values, "rule": rules}
+        columns: dict[str, list[SQL]] = {
+            "verdict": [text(name) for name in kind.verdicts],
+            "value": values,
+            "rule": rules,
+        }
         self._unnested(kind, columns, self.folder / "verdicts" / f"{kind.name}.parquet")
 
     def _recalls(self, kind: KindDef) -> None:
@@ -175,7 +188,12 @@ class _Writer:
         query: exp.Query | None = None
         for name in kind.recalls:
             made = exp.alias_(table(recalled_table(kind, name), "work"), "y", table=True)
-            columns = [column("value", "y"), named(column("#key", "y"), "key"), column("year", "y"), column("holds", "y")]
+            columns = [
+                column("value", "y"),
+                named(column("#key", "y"), "key"),
+                column("year", "y"),
+                column("holds", "y"),
+            ]
             one = exp.select(*columns).from_(made)
             query = one if query is None else exp.union(query, one, distinct=False)
         if query is not None:
@@ -202,7 +220,9 @@ class _Writer:
     def _situations(self) -> None:
         """Write what each family's subjects have in common, and every rule that fired for it."""
         situations: dict[str, list[object]] = {n: [] for n in ("family", "situation", "subjects", "gates", "verdicts")}
-        firings: dict[str, list[object]] = {n: [] for n in ("family", "situation", "verdict", "value", "rule", "support")}
+        firings: dict[str, list[object]] = {
+            n: [] for n in ("family", "situation", "verdict", "value", "rule", "support")
+        }
         places: dict[str, int] = {}
         for situation in self.assessment.situations:
             family = self.assessment.families[situation.family]
@@ -217,7 +237,14 @@ class _Writer:
             for fired, support in judgement.fired:
                 rule = by_id[fired]
                 held = {**rule.gates, **{name: value.removeprefix("=") for name, value in support}}
-                firing = (situation.family, situation.number, rule.verdict, rule.value.removeprefix("="), rule.source, _json(held))
+                firing = (
+                    situation.family,
+                    situation.number,
+                    rule.verdict,
+                    rule.value.removeprefix("="),
+                    rule.source,
+                    _json(held),
+                )
                 for name, value in zip(firings, firing, strict=True):
                     firings[name].append(value)
         self._listed("situations.parquet", situations)
@@ -229,7 +256,10 @@ class _Writer:
         unnested: list[SQL] = [
             named(call("unnest", cast(exp.Placeholder(), "BIGINT[]" if c in numbers else "TEXT[]")), c) for c in columns
         ]
-        self.db.run(exp.Create(this=made, kind="TABLE", expression=exp.select(*unnested), replace=True), list(columns.values()))
+        self.db.run(
+            exp.Create(this=made, kind="TABLE", expression=exp.select(*unnested), replace=True),
+            list(columns.values()),
+        )
         everything = exp.select(*(column(c, "x") for c in columns)).from_(exp.alias_(made, "x", table=True))
         self.db.write(everything.order_by(*(ordered(column(c, "x")) for c in columns)), self.folder / name)
 
@@ -240,12 +270,29 @@ class _Writer:
         for kind in self.pack.kinds.values():
             for roster in kind.rosters:
                 made = self.assessment.rosters[roster.name]
-                query = exp.select(exp.Star()).from_(made).order_by(ordered(exp.column(exp.to_identifier("#position", quoted=True))))
+                query = (
+                    exp.select(exp.Star())
+                    .from_(made)
+                    .order_by(ordered(exp.column(exp.to_identifier("#position", quoted=True))))
+                )
                 self.db.write(query, self.folder / "rosters" / f"{roster.name}.parquet")
-                write_csv(self.db, self.pack, roster, made, self.folder / "rosters" / f"{roster.name}.csv", self.assessment.loaded.rejects)
+                write_csv(
+                    self.db,
+                    self.pack,
+                    roster,
+                    made,
+                    self.folder / "rosters" / f"{roster.name}.csv",
+                    self.assessment.loaded.rejects,
+                )
                 rows += self.db.count(made)
         if rows <= LARGEST_WORKBOOK:
-            write_workbook(self.db, self.pack, self.assessment.rosters, self.folder / "rosters.xlsx", self.assessment.loaded.rejects)
+            write_workbook(
+                self.db,
+                self.pack,
+                self.assessment.rosters,
+                self.folder / "rosters.xlsx",
+                self.assessment.loaded.rejects,
+            )
 
     def _rejects(self) -> None:
         """Write the rejects with the names of their files."""
@@ -254,7 +301,8 @@ class _Writer:
 
         def looked_up(names: list[str]) -> SQL:
             cases = [
-                exp.If(this=exp.EQ(this=column("#src", "r"), expression=number(i)), true=text(n)) for i, n in enumerate(names)
+                exp.If(this=exp.EQ(this=column("#src", "r"), expression=number(i)), true=text(n))
+                for i, n in enumerate(names)
             ]
             return exp.Case(ifs=cases, default=text("")) if cases else text("")
 
@@ -313,7 +361,11 @@ class _Writer:
                 }
                 for control in self.assessment.controls
             ],
-            "versions": {"evaluator": __version__, "duckdb": duckdb.__version__, "sqlglot": sqlglot.__version__},
+            "versions": {
+                "evaluator": __version__,
+                "duckdb": version("duckdb"),
+                "sqlglot": version("sqlglot"),
+            },
             "engine": "duckdb",
             "outputs": outputs,
         }
@@ -322,7 +374,9 @@ class _Writer:
 def write_text_csv(db: Database, query: exp.Query, file: Path) -> None:
     """Write a CSV that Excel opens: UTF-8 with a mark, and no cell that could become a formula."""
     names = [name for name, *_ in db.rows(exp.Describe(this=query.copy()))]
-    safe = exp.select(*(named(guarded(cast(column(name, "x"), "TEXT")), name) for name in names)).from_(query.subquery("x"))
+    safe = exp.select(*(named(guarded(cast(column(name, "x"), "TEXT")), name) for name in names)).from_(
+        query.subquery("x")
+    )
     plain = file.with_suffix(".part.csv")
     db.write(safe, plain)
     with plain.open("rb") as rows, file.open("wb") as marked:
@@ -342,5 +396,3 @@ def _sha256(path: Path) -> str:
 
 def _digest(hashes: dict[str, str]) -> str:
     return hashlib.sha256("".join(f"{name}\0{value}\n" for name, value in sorted(hashes.items())).encode()).hexdigest()
-
-

@@ -49,7 +49,10 @@ def rosters_text(folder: Path, wanted: str | None, form: str) -> str:
     with reopen(folder) as run:
         chosen = _chosen(run, wanted)
         if form == "json":
-            made = [roster_json(read_roster(run.state.db, run.pack, r, run.roster_table(r.name)), run.rejects) for r in chosen]
+            made = [
+                roster_json(read_roster(run.state.db, run.pack, r, run.roster_table(r.name)), run.rejects)
+                for r in chosen
+            ]
             return to_json(made) + "\n"
         if form == "csv":
             parts = ["\n".join(roster_csv(run.state.db, run.pack, r, run.roster_table(r.name))) for r in chosen]

@@ -21,6 +21,10 @@ def as_table(headings: Sequence[str], rows: Sequence[Sequence[str]], is_right: S
     """
     align = ["right" if right else "left" for right in is_right] or None
     text = tabulate.tabulate(
-        [list(row) for row in rows], headers=list(headings), tablefmt="simple", disable_numparse=True, colalign=align
+        [list(row) for row in rows],
+        headers=list(headings),
+        tablefmt="simple",
+        disable_numparse=True,
+        colalign=align,
     )
     return "\n".join(line.rstrip() for line in text.splitlines())

@@ -36,8 +36,14 @@ _WORDS: dict[str, tuple[str, str]] = {
     "note": ("说明", "note"),
     "proposal": ("建议", "proposal"),
     "by": ("决定机关", "decided by"),
-    "rejects": ("本次评定排除了 {0} 行不合格数据，见 rejects.csv", "{0} rejected rows were left out, see rejects.csv"),
-    "outside": ("{0}：{1} 条记录不在考核期内，不计", "{0}: {1} records lie outside the year and do not count"),
+    "rejects": (
+        "本次评定排除了 {0} 行不合格数据，见 rejects.csv",
+        "{0} rejected rows were left out, see rejects.csv",
+    ),
+    "outside": (
+        "{0}：{1} 条记录不在考核期内，不计",
+        "{0}: {1} records lie outside the year and do not count",
+    ),
     "filled in": ("{0}：{1} 条应有而无的记录按规则补入", "{0}: {1} rows that ought to exist were filled in"),
     "lies": ("结果在 {0}", "results are in {0}"),
     "nobody": ("（无）", "(nobody)"),

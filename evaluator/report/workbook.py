@@ -25,7 +25,9 @@ def write_workbook(db: Database, pack: Pack, rosters: dict[str, exp.Table], file
         # no clock inside the data
         book.set_properties({"title": pack.label(*pack.title.values()), "created": dt.datetime(2000, 1, 1)})
         styles = {
-            "heading": book.add_format({"bold": True, "bg_color": "#8B1A1A", "font_color": "white", "border": 1, "valign": "vcenter"}),
+            "heading": book.add_format(
+                {"bold": True, "bg_color": "#8B1A1A", "font_color": "white", "border": 1, "valign": "vcenter"}
+            ),
             "text": book.add_format({"border": 1}),
             "number": book.add_format({"border": 1, "num_format": "0.######"}),
             "whole": book.add_format({"border": 1, "num_format": "0"}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -24,7 +25,7 @@ def parquet(file: Path) -> exp.Table:
 
 def named(value: SQL, name: str) -> exp.Alias:
     """Write value as "name"."""
-    return exp.alias_(value, exp.to_identifier(name, quoted=True), copy=False)
+    return exp.Alias(this=value, alias=exp.to_identifier(name, quoted=True))
 
 
 def ordered(value: SQL, descending: bool = False, nulls_first: bool = False) -> exp.Ordered:
@@ -32,7 +33,12 @@ def ordered(value: SQL, descending: bool = False, nulls_first: bool = False) -> 
     return exp.Ordered(this=value, desc=descending, nulls_first=nulls_first)
 
 
-def window(function: SQL, by: list[SQL] | None = None, order: list[exp.Ordered] | None = None, so_far: bool = False) -> exp.Window:
+def window(
+    function: SQL,
+    by: Sequence[SQL] | None = None,
+    order: Sequence[exp.Ordered] | None = None,
+    so_far: bool = False,
+) -> exp.Window:
     """Write function over (partition by … order by …); `so_far` sums from the first row to this one."""
     made = exp.Window(this=function)
     if by:
@@ -49,7 +55,10 @@ class Database:
     """One DuckDB connection, in memory with room to spill beside the result."""
 
     def __init__(self, spill: Path | None = None, threads: int | None = None) -> None:
-        settings: dict[str, Any] = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+        settings: dict[str, Any] = {
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+        }
         if threads:
             settings["threads"] = threads
         if spill is not None:
@@ -98,7 +107,9 @@ class Database:
             ".parquet": "format parquet, compression zstd, row_group_size 122880",
             ".csv": "format csv, header true",
         }[file.suffix]
-        self.connection.execute(f"copy ({query.sql('duckdb', copy=False)}) to {text(str(file)).sql('duckdb')} ({settings})").fetchall()
+        self.connection.execute(
+            f"copy ({query.sql('duckdb', copy=False)}) to {text(str(file)).sql('duckdb')} ({settings})"
+        ).fetchall()
 
     def close(self) -> None:
         """Let go of the connection and its files."""
@@ -131,7 +142,7 @@ def first_value(values: list[SQL]) -> SQL:
     return exp.Coalesce(this=values[0], expressions=values[1:]) if len(values) > 1 else values[0]
 
 
-def row_number(order: list[exp.Ordered], by: list[SQL] | None = None) -> exp.Window:
+def row_number(order: Sequence[exp.Ordered], by: Sequence[SQL] | None = None) -> exp.Window:
     """Number rows from 1 in an order."""
     return window(exp.RowNumber(), by, order)
 

@@ -11,7 +11,7 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import lcm
+from math import gcd, lcm
 
 from sqlglot import exp
 
@@ -22,7 +22,7 @@ from evaluator.pack.model import Match, exact, literal
 PLACES = 6
 UNIT = 10**PLACES
 SEPARATOR = "\x1f"  # between the parts of a message raised inside a query
-SQL = exp.Expression
+SQL = exp.Expr
 
 
 def column(name: str, table: str) -> exp.Column:
@@ -30,10 +30,12 @@ def column(name: str, table: str) -> exp.Column:
     return exp.column(exp.to_identifier(name, quoted=True), table=exp.to_identifier(table, quoted=True))
 
 
-def number(value: int) -> exp.Expression:
-    """Write a whole number; beyond 64 bits as the wider type."""
+def number(value: int) -> exp.Expr:
+    """Write a whole number; beyond 128 bits as text that cannot be read, so that nothing inexact is made of it."""
+    if abs(value) >> 127:
+        return exp.cast(text(str(value)), "INT128")
     made = exp.Literal.number(abs(value))
-    signed: exp.Expression = exp.Neg(this=made) if value < 0 else made
+    signed: exp.Expr = exp.Neg(this=made) if value < 0 else made
     return signed
 
 
@@ -62,6 +64,16 @@ def wide(value: SQL) -> SQL:
     if isinstance(value, exp.Cast) and value.to.this == exp.DataType.Type.INT128:
         return value
     return cast(value, "INT128")
+
+
+def grouped(value: SQL) -> SQL:
+    """Put a condition into parentheses, as comparisons do not nest without."""
+    return exp.paren(value, copy=False) if isinstance(value, (exp.Binary, exp.In, exp.Not)) else value
+
+
+def is_literal(value: SQL) -> bool:
+    """Whether this is a number written out."""
+    return isinstance(value.this if isinstance(value, exp.Neg) else value, exp.Literal)
 
 
 def both(*conditions: SQL) -> SQL:
@@ -203,7 +215,9 @@ class Lowering:
         node = formula.node
         if node.type.values and node.type.is_ordered and not node.type.is_number:
             value = self.value(node)
-            places = [(exp.EQ(this=value.copy(), expression=text(str(v))), number(i)) for i, v in enumerate(node.type.values)]
+            places = [
+                (exp.EQ(this=value.copy(), expression=text(str(v))), number(i)) for i, v in enumerate(node.type.values)
+            ]
             return choose(places)
         return self.stored(node)
 
@@ -223,7 +237,8 @@ class Lowering:
             case ex.OneOf():
                 if node.operand.type.is_number:
                     return exp.paren(either(*(self._compare_values("=", node.operand, item) for item in node.items)))
-                return exp.In(this=self.value(node.operand), expressions=[self.value(item) for item in node.items])
+                listed, *items = (grouped(self.value(part)) for part in (node.operand, *node.items))
+                return exp.In(this=listed, expressions=items)
             case ex.IsNull():
                 operand = node.operand
                 return is_null(unreduced(self.ratio(operand)) if operand.type.is_number else self.value(operand))
@@ -272,7 +287,7 @@ class Lowering:
         if op not in ("=", "<>") and levels:
             sides = [self._level(side, levels) for side in (left, right)]
             return _OPERATORS[op](this=sides[0], expression=sides[1])
-        return _OPERATORS[op](this=self.value(left), expression=self.value(right))
+        return _OPERATORS[op](this=grouped(self.value(left)), expression=grouped(self.value(right)))
 
     def _level(self, node: ex.Node, levels: tuple[object, ...]) -> SQL:
         if isinstance(node, ex.Const):
@@ -285,7 +300,9 @@ class Lowering:
             part = call("strpos", self.value(node.arguments[0]), self.value(node.arguments[1]))
             return exp.GT(this=part, expression=number(0))
         if node.function == "coalesce":
-            return exp.Coalesce(this=self.value(node.arguments[0]), expressions=[self.value(a) for a in node.arguments[1:]])
+            return exp.Coalesce(
+                this=self.value(node.arguments[0]), expressions=[self.value(a) for a in node.arguments[1:]]
+            )
         raise AssertionError(node.function)
 
     # --- numbers ---
@@ -322,6 +339,8 @@ class Lowering:
         if node.op in "+-":
             made = _OPERATORS[node.op]
             (left, right), den = common([a, b])
+            if not isinstance(left, exp.Column) and not isinstance(right, exp.Column):
+                left = wide(left)  # the database gives small literals 32 bits
             return Ratio(exp.paren(made(this=left, expression=right)), den)
         if node.op == "*":
             if isinstance(a.den, int) and isinstance(b.den, int):
@@ -340,9 +359,13 @@ class Lowering:
             return Ratio(times(a.num, sign * divisor.denominator), a.den * abs(divisor.numerator))
         # a sign lives in the numerator, and a divisor of nothing makes the quotient unknown
         sign_of = choose([(exp.LT(this=exp.paren(b.num.copy()), expression=number(0)), number(-1))], number(1))
-        num = _product(_product(a.num, b.den_sql), sign_of)
+        above, below = b.den_sql, a.den_sql
+        if isinstance(a.den, int) and isinstance(b.den, int):  # what both have in common would only fill the integers
+            shared = gcd(a.den, b.den)
+            above, below = number(b.den // shared), number(a.den // shared)
+        num = _product(_product(a.num, above), sign_of)
         absolute = exp.Abs(this=wide(b.num.copy()))
-        den = exp.Nullif(this=_product(a.den_sql, absolute), expression=number(0))
+        den = exp.Nullif(this=_product(below, absolute), expression=number(0))
         return Ratio(num, den)
 
     def _case(self, node: ex.Case) -> Ratio:
@@ -358,7 +381,13 @@ class Lowering:
     def _number_call(self, node: ex.Call) -> Ratio:
         name = node.function
         if name in ("year", "quarter", "month", "day", "weekday"):
-            made = {"year": exp.Year, "quarter": exp.Quarter, "month": exp.Month, "day": exp.Day, "weekday": exp.DayOfWeekIso}
+            made = {
+                "year": exp.Year,
+                "quarter": exp.Quarter,
+                "month": exp.Month,
+                "day": exp.Day,
+                "weekday": exp.DayOfWeekIso,
+            }
             return Ratio(cast(made[name](this=self.value(node.arguments[0])), "BIGINT"), 1)
         if name == "days":
             first, last = (self.value(a) for a in node.arguments)
@@ -373,7 +402,10 @@ class Lowering:
         if name == "floor":
             return Ratio(floor(ratios[0]), 1)
         if name == "ceil":
-            return Ratio(exp.Neg(this=exp.paren(floor(Ratio(exp.Neg(this=exp.paren(ratios[0].num)), ratios[0].den)))), 1)
+            return Ratio(
+                exp.Neg(this=exp.paren(floor(Ratio(exp.Neg(this=exp.paren(ratios[0].num)), ratios[0].den)))),
+                1,
+            )
         if name == "round":
             digits = 0
             if len(node.arguments) == 2:
@@ -383,10 +415,10 @@ class Lowering:
         if name == "coalesce":
             known = [exp.Not(this=is_null(unreduced(ratio))) for ratio in ratios]
 
-            def first(values: list[SQL]) -> SQL:
+            def first_known(values: list[SQL]) -> SQL:
                 return choose([(k.copy(), v) for k, v in zip(known, values[:-1], strict=False)], values[-1])
 
-            return one_ratio(ratios, first)
+            return one_ratio(ratios, first_known)
         nums, den = common(ratios)
         if name == "clamp":
             value, low, high = nums
@@ -397,7 +429,7 @@ class Lowering:
     def _extreme(kind: type[exp.Func], values: list[SQL]) -> SQL:
         """Return the least or greatest; unknown where any is, which the databases' own functions pass over."""
         made = kind(this=values[0], expressions=values[1:])
-        maybe = [is_null(v) for v in values if not isinstance(v, (exp.Literal, exp.Neg))]
+        maybe = [is_null(v) for v in values if not is_literal(v)]
         return choose([(either(*maybe), exp.Null())], made) if maybe else made
 
     @staticmethod
@@ -436,7 +468,8 @@ class Lowering:
             return self._banded(node.arguments[0], how, bounds, [result(v) for v in table.values()], otherwise)
         assert model.rows is not None and model.columns is not None
         lines = [
-            self._axis(node.arguments[1], model.columns, [result(v) for v in row], otherwise.copy()) for row in model.values
+            self._axis(node.arguments[1], model.columns, [result(v) for v in row], otherwise.copy())
+            for row in model.values
         ]
         return self._axis(node.arguments[0], model.rows, lines, otherwise)
 
@@ -448,7 +481,7 @@ class Lowering:
         pairs = list(zip(bounds, results, strict=True))
         if how == "from":
             pairs.reverse()
-        branches = []
+        branches: list[tuple[SQL, SQL]] = []
         if argument.nullable:
             unknown = self.value(ex.IsNull(ex.BOOLEAN, False, argument.place, argument))
             branches.append((unknown, exp.Null()))
@@ -465,6 +498,10 @@ class Lowering:
             shown = []
             for argument in node.arguments:
                 value = self.stored(argument)
+                if argument.type.base == "number":
+                    unit = cast(exp.Literal.number("0.000001"), "DECIMAL(6, 6)")
+                    value = exp.Mul(this=cast(value, "DECIMAL(18, 0)"), expression=unit)
+                    value = call("regexp_replace", cast(exp.paren(value), "TEXT"), text("[.]?0+$"), text(""))
                 shown.append(cast(value, "TEXT"))
             parts: list[SQL] = [text(f"R106{SEPARATOR}{node.parameter}")]
             for part in (*self.rows.place(), *shown):
@@ -511,15 +548,17 @@ def common(ratios: Sequence[Ratio]) -> tuple[list[SQL], int | SQL]:
         den = lcm(*known)
         return [times(r.num, den // r.den) for r in ratios if isinstance(r.den, int)], den
     whole: SQL = number(lcm(*known)) if known else number(1)
-    moving = [(i, den) for i, den in enumerate(dens) if not isinstance(den, int)]
-    for _, den in moving:
-        whole = _product(whole, den)
+    moving = [(i, each) for i, each in enumerate(dens) if not isinstance(each, int)]
+    for _, each in moving:
+        whole = _product(whole, each)
     nums = []
     for i, ratio in enumerate(ratios):
-        factor: SQL = number(lcm(*known) // ratio.den) if isinstance(ratio.den, int) else number(lcm(*known) if known else 1)
-        for j, den in moving:
+        factor: SQL = (
+            number(lcm(*known) // ratio.den) if isinstance(ratio.den, int) else number(lcm(*known) if known else 1)
+        )
+        for j, each in moving:
             if j != i:
-                factor = _product(factor, den)
+                factor = _product(factor, each)
         nums.append(_product(ratio.num, factor))
     return nums, whole
 
@@ -553,7 +592,8 @@ def floor(ratio: Ratio) -> SQL:
     num, den = exp.paren(ratio.num), ratio.den_sql
     down = exp.IntDiv(this=num.copy(), expression=den.copy())
     # integer division goes towards zero, so below zero it is done on the mirrored number
-    lifted = exp.paren(exp.Sub(this=exp.Add(this=exp.Neg(this=num.copy()), expression=den.copy()), expression=number(1)))
+    mirrored = exp.Neg(this=wide(num.copy()))
+    lifted = exp.paren(exp.Sub(this=exp.Add(this=mirrored, expression=den.copy()), expression=number(1)))
     up = exp.Neg(this=exp.paren(exp.IntDiv(this=lifted, expression=den.copy())))
     return choose([(exp.GTE(this=num.copy(), expression=number(0)), down)], up)
 
@@ -562,10 +602,11 @@ def rounded(ratio: Ratio, scale: int) -> SQL:
     """Return a fraction times `scale` as a whole number, rounded half away from zero."""
     if isinstance(ratio.den, int) and scale % ratio.den == 0:
         return times(ratio.num, scale // ratio.den)
-    num, den = wide(exp.paren(ratio.num)), ratio.den_sql
+    num, den = wide(exp.paren(ratio.num)), ratio.den
     twice = exp.Mul(this=exp.Abs(this=num), expression=number(2 * scale))
-    lifted = exp.paren(exp.Add(this=twice, expression=den))
-    whole = exp.IntDiv(this=lifted, expression=exp.paren(exp.Mul(this=number(2), expression=ratio.den_sql)))
+    lifted = exp.paren(exp.Add(this=twice, expression=ratio.den_sql))
+    double = number(2 * den) if isinstance(den, int) else exp.paren(exp.Mul(this=number(2), expression=den.copy()))
+    whole = exp.IntDiv(this=lifted, expression=double)
     negative = exp.LT(this=exp.paren(ratio.num.copy()), expression=number(0))
     return choose([(negative, exp.Neg(this=exp.paren(whole)))], whole.copy())
 
