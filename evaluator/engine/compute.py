@@ -107,6 +107,7 @@ def _note_unknown(state: State, kind: KindDef, value: Value, problems: Problems)
     """Note a level or points that are needed and unknown."""
     if value.part == "line":
         line = next(line for line in kind.lines if line.id == value.name)
+        state.count_unknown(kind, points_column(line.id), line.when)
         formulas, what, name = can_be_unknown(line), "points", points_column(line.id)
     elif value.part == "verdict":
         verdict = kind.verdicts[value.name]

@@ -51,8 +51,12 @@ def _pass(
     selected: list[SQL] = [named(link.copy(), "sid")]
     columns: list[tuple[str, SQL | None]] = []
     doubts: list[tuple[str, Value, AggregateDef]] = []
+    uncertain: list[Value] = []
     for value, made in members:
         condition = lowering.condition(made.where) if made.where is not None else None
+        if condition is not None and made.where is not None and made.where.node.nullable:
+            selected.append(named(exp.CountIf(this=is_null(condition)), f"unknown.{len(uncertain)}"))
+            uncertain.append(value)
 
         def only(function: SQL, condition: SQL | None = condition) -> SQL:
             if condition is None:
@@ -79,6 +83,10 @@ def _pass(
         query = query.where(in_year)
     name = table(f"{kind.name}#sums{state.versions}.{source}.{'+'.join('.'.join(way) for way in links)}", "work")
     state.db.create(name, query)
+    for place, value in enumerate(uncertain):
+        total = exp.Sum(this=column(f"unknown.{place}", "g"))
+        count = state.db.value(exp.select(total).from_(exp.alias_(name, "g", table=True)))
+        state.note_unknown(str(value), int(count or 0))
     for doubt, value, made in doubts:
         _note_unknown_points(state, kind, name, doubt, value, made, problems)
     return Gathered(name, tuple(columns))

@@ -68,6 +68,7 @@ def choose_quota(state: State, kind: KindDef, verdict: VerdictDef, problems: Pro
         named(column("group", "r"), "#group"),
     ).from_(ranked.subquery("r"))
     state.replace(kind.name, query)
+    state.count_unknown(kind, verdict.name, verdict.among)
     _note_unknown_take(state, kind, verdict, problems)
     _note_unequal_take(state, kind, verdict, problems)
     if verdict.model.ties == "stop":

@@ -64,6 +64,8 @@ def conclude(
     state.replace(kind.name, joined)
     state.db.drop(gated)
     state.db.drop(results)
+    for verdict in family.verdicts:
+        state.count_unknown(kind, verdict.name, verdict.when)
     _note_failures(state, kind, family, found, judgements, problems)
     return found, judgements
 

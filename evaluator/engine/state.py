@@ -9,9 +9,9 @@ from sqlglot import exp
 
 from evaluator.data.tables import has_date
 from evaluator.pack import expression as ex
-from evaluator.pack.definitions import KindDef, LineDef, Pack
+from evaluator.pack.definitions import Formula, KindDef, LineDef, Pack
 from evaluator.sql.backend import Database, named, table
-from evaluator.sql.lower import SQL, Rows, both, cast, column, text
+from evaluator.sql.lower import SQL, Lowering, Rows, both, cast, column, is_null, text
 
 
 def points_column(line: str) -> str:
@@ -30,7 +30,7 @@ class State:
     end: dt.date
     current: dict[str, exp.Table] = field(default_factory=dict)
     versions: int = 0
-    unknown_conditions: int = 0
+    unknown_conditions: dict[str, int] = field(default_factory=dict)  # what the condition is of -> how often
 
     @property
     def settings(self) -> dict[str, object]:
@@ -65,6 +65,20 @@ class State:
             exp.GTE(this=day, expression=cast(text(self.start.isoformat()), "DATE")),
             exp.LTE(this=day.copy(), expression=cast(text(self.end.isoformat()), "DATE")),
         )
+
+    def count_unknown(self, kind: KindDef, what: str, condition: Formula | None) -> None:
+        """Count the assessed subjects for which a condition is unknown, and so taken as not met."""
+        if condition is None or not condition.node.nullable:
+            return
+        rows = self.rows(kind.name, "s")
+        unknown = is_null(Lowering(rows).condition(condition))
+        query = rows.select(exp.Count(this=exp.Star())).where(both(column("is_assessed", "s"), unknown))
+        self.note_unknown(f"{kind.name}.{what}", int(self.db.value(query)))
+
+    def note_unknown(self, what: str, count: int) -> None:
+        """Remember how often a condition was unknown."""
+        if count:
+            self.unknown_conditions[what] = self.unknown_conditions.get(what, 0) + count
 
     def display(self, kind: KindDef, where: SQL, limit: int = 5, alias: str = "s") -> list[str]:
         """Return the names of the first subjects for which something holds, as people know them."""

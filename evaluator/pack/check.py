@@ -338,7 +338,7 @@ class _Checker:
                     fill[str(field)] = exact(value)
             for known in self.fields[name].values():
                 can_stay_out = known.is_optional or known.value is not None or known.default is not None
-                if known.name not in fill and known.name not in every and not can_stay_out:
+                if known.name not in model.expected.fill and known.name not in every and not can_stay_out:
                     self.problems.add(
                         "P201", f'fill does not say what "{known.name}" is', model.expected.key_at("fill")
                     )

@@ -703,6 +703,16 @@ class _Compiler:
         if len(tree.expressions) != 1:
             raise Wrong("P304", f"{name} takes one condition", place)
         condition = self._boolean(tree.expressions[0])
+        for part in condition.walk():
+            if isinstance(part, Name) and part.hops:
+                raise Wrong(
+                    "P302",
+                    f"{name} looks back on this subject's own results, not on those of {part.hops[0]}",
+                    part.place,
+                    "make it a measure first, and look back on that",
+                )
+            if isinstance(part, Recall):
+                raise Wrong("P302", f"{name} cannot stand inside {name}", part.place)
         start, length = self.place(tree.expressions[0])
         return Recall(INTEGER, False, place, name, condition, f"{name}({self.text[start : start + length]})")
 

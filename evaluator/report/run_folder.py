@@ -347,6 +347,7 @@ class _Writer:
                 "outside_the_year": loaded.outside,
                 "filled_in": loaded.filled,
                 "rejects": loaded.rejects,
+                "unknown_conditions": self.state.unknown_conditions,
                 "situations": {name: len(found) for name, found in self.assessment.judgements.items()},
             },
             "reconcile": [

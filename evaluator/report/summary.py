@@ -25,6 +25,8 @@ def run_summary(folder: Path, pack: Pack) -> str:
         lines.append(say(pack, "outside", name, count))
     for name, count in counts["filled_in"].items():
         lines.append(say(pack, "filled in", name, count))
+    for name, count in counts["unknown_conditions"].items():
+        lines.append(say(pack, "unknown conditions", name, count))
     if counts["rejects"]:
         lines.append(say(pack, "rejects", counts["rejects"]))
     if manifest["reconcile"]:

@@ -45,6 +45,10 @@ _WORDS: dict[str, tuple[str, str]] = {
         "{0}: {1} records lie outside the year and do not count",
     ),
     "filled in": ("{0}：{1} 条应有而无的记录按规则补入", "{0}: {1} rows that ought to exist were filled in"),
+    "unknown conditions": (
+        "{0}：有 {1} 次因缺值而无法判断，按不成立处理",
+        "{0}: unknown {1} times for want of a value, taken as not met",
+    ),
     "lies": ("结果在 {0}", "results are in {0}"),
     "nobody": ("（无）", "(nobody)"),
     "not assessed": ("不参加考核", "not assessed"),
