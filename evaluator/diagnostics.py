@@ -267,7 +267,7 @@ CODES: dict[str, Code] = {
     ),
     "D301": Code(
         "not a run folder",
-        "history is read from what earlier runs wrote",
+        "results are read from what a run wrote",
         "name a folder an earlier run wrote",
     ),
     "D302": Code("run folder of another year", "history must come before the year assessed", "leave this folder out"),

@@ -204,7 +204,7 @@ def reserved() -> str:
 TITLES = {
     "pack.yaml": "pack.yaml", "Period": "period", "History": "history", "Clause": "a clause", "Parameter": "a parameter",
     "Match": "rows and columns of a parameter", "Control": "a line of reconcile", "Table": "a table",
-    "FieldModel": "a field", "Expected": "expected", "*.yaml": "a kind", "Exception_": "not_assessed and not_ranked",
+    "FieldModel": "a field", "Expected": "expected", "*.yaml": "a kind", "SetApart": "not_assessed and not_ranked",
     "Measure": "a measure", "Line": "score, and each of its items", "Verdict": "a verdict", "Rule": "a rule", "Roster": "a roster",
 }  # fmt: skip
 KINDS_OF_TEXT = ("text", "a literal", "an expression", "a name, or names joined by dots", "a name: letters of any script, digits, _")

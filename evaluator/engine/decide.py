@@ -27,6 +27,7 @@ from evaluator.pack.definitions import KindDef, RuleDef, VerdictDef
 from evaluator.sql.lower import SQL, Lowering, choose, is_null, text
 
 UNKNOWN, NONE = "unknown", "none"
+UNSETTLED = "unsettled"
 MOST_RULES = 2000
 MOST_GATES = 200
 MOST_VALUES = 64
@@ -145,26 +146,33 @@ class _Compiler:
             assert verdict.when is not None
             holds = self.tree(verdict.when.node, True)
             outcomes = [(word(True), 1, holds), (word(False), 0, complement(holds, self._words))]
-        elif verdict.model.pick == "first" and not any(
-            self._reads_family(rule.when.node) for rule in verdict.rules if rule.when is not None
-        ):
+        elif verdict.model.pick == "first" and self._is_apart(verdict):
             outcomes = self._indexed(verdict)
         else:
             outcomes = self._listed(verdict)
         for value, source, tree in outcomes:
-            for gates, verdicts in terms(tree):
-                if len(verdicts) > 14 or len(self.family.rules) >= MOST_RULES:
-                    problems.add(
-                        "P203",
-                        f"the rules of {verdict.name} are too many to combine",
-                        verdict.at,
-                        "split it into several verdicts",
-                    )
-                    return
+            try:
+                alternatives = terms(tree)
+            except TooManyTerms:
+                alternatives = None
+            for gates, verdicts in alternatives or ():
                 reads = {name: tuple(sorted(values)) for name, values in verdicts.items()}
                 self.family.rules.append(
                     CompiledRule(len(self.family.rules), verdict.name, value, source, gates, reads)
                 )
+            if alternatives is None or len(self.family.rules) > MOST_RULES or any(len(v) > 14 for _, v in alternatives):
+                problems.add(
+                    "P203",
+                    f"the rules of {verdict.name} are too many to combine",
+                    verdict.at,
+                    "split it into several verdicts",
+                )
+                return
+
+    def _is_apart(self, verdict: VerdictDef) -> bool:
+        """Whether there are tests, and none of them reads a verdict of the family."""
+        tests = [rule.when.node for rule in verdict.rules if rule.when is not None]
+        return bool(tests) and not any(self._reads_family(test) for test in tests)
 
     def _indexed(self, verdict: VerdictDef) -> list[tuple[str, int, Tree]]:
         """Compile a list whose tests read no verdict of the family: one gate tells the rule that holds."""
@@ -199,7 +207,12 @@ class _Compiler:
             outcomes.append((word(rule.value), rule.number, ("and", (so_far, holds[place]))))
             if self._can_be_unknown(rule):
                 lost = complement(known[place], self._words)
-                unknown.append(lost if verdict.model.pick == "one" else ("and", (so_far, lost)))
+                beside = [] if verdict.model.pick != "highest" else [  # one that holds and says the same is enough
+                    complement(holds[i], self._words)
+                    for i, other in enumerate(ruled)
+                    if i != place and other.value == rule.value
+                ]  # fmt: skip
+                unknown.append(lost if verdict.model.pick == "one" else ("and", (so_far, lost, *beside)))
         nothing: Tree = ("and", tuple(fails))
         last = verdict.rules[-1]
         if last.when is None:
@@ -285,7 +298,7 @@ class _Compiler:
             given = dict(zip(names, values, strict=True))
             with_values = self._with(node, given)
             truth = _settled(with_values)
-            if truth is None:
+            if truth == UNSETTLED:
                 told = self.tree(with_values, positive)
             else:
                 told = TRUE if truth is positive else FALSE
@@ -315,8 +328,8 @@ class _Compiler:
         return replace(node, **changes) if changes else node
 
 
-def _settled(node: ex.Node) -> bool | None:
-    """Return the truth of a comparison of constants; None where it is not one, or unknown."""
+def _settled(node: ex.Node) -> bool | str | None:
+    """Return the truth of a comparison of constants, None where it is unknown; UNSETTLED where it is not one."""
     if isinstance(node, ex.Compare) and isinstance(node.left, ex.Const) and isinstance(node.right, ex.Const):
         a, b = node.left.value, node.right.value
         if a is None or b is None:
@@ -328,12 +341,14 @@ def _settled(node: ex.Node) -> bool | None:
             a, b = levels.index(a), levels.index(b)
         return bool({"<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b}[node.op])  # type: ignore[operator]
     if isinstance(node, ex.OneOf) and isinstance(node.operand, ex.Const):
-        if node.operand.value is None or not all(isinstance(item, ex.Const) for item in node.items):
+        if not all(isinstance(item, ex.Const) for item in node.items):
+            return UNSETTLED
+        if node.operand.value is None:
             return None
         return node.operand.value in [item.value for item in node.items if isinstance(item, ex.Const)]
     if isinstance(node, ex.IsNull) and isinstance(node.operand, ex.Const):
         return node.operand.value is None
-    return None
+    return UNSETTLED
 
 
 def signature(node: ex.Node) -> str:
@@ -363,6 +378,10 @@ def complement(tree: Tree, words: Any) -> Tree:
     return (op, tuple(complement(part, words) for part in tree[1]))
 
 
+class TooManyTerms(Exception):  # noqa: N818 - caught where the verdict is known
+    """A condition has more alternatives than can be judged."""
+
+
 def terms(tree: Tree) -> list[Term]:
     """Return a tree as alternatives of plain conjunctions, without those that another one covers."""
     match tree[0]:
@@ -376,7 +395,7 @@ def terms(tree: Tree) -> list[Term]:
     for part in tree[1]:
         found = _without_covered([m for a in found for b in terms(part) if (m := _meet(a, b)) is not None])
         if len(found) > MOST_RULES:
-            break
+            raise TooManyTerms
     return found
 
 

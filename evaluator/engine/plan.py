@@ -82,6 +82,7 @@ class Graph:
             for name, recall in kind.recalls.items():
                 value = Value(kind.name, "recall", name)
                 self.reads[value] = dict.fromkeys(self._named(kind.name, recall.condition))
+                self.reads[value][Value(kind.name, "apart", "apart")] = None
 
     def _add(self, value: Value, formulas: Iterable[Formula | None]) -> None:
         read = self.reads.setdefault(value, {})

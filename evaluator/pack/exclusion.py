@@ -69,9 +69,10 @@ def _values(node: Node) -> tuple[_Path, frozenset[object]] | None:
 
 def _bound(node: Node) -> tuple[_Path, str, object] | None:
     if isinstance(node, Compare) and isinstance(node.right, Const):
-        path = _path(node.left)
+        path, value, kind = _path(node.left), node.right.value, node.left.type
         if path is not None:
-            return path, node.op, node.right.value
+            is_level = kind.is_ordered and value in kind.values
+            return path, node.op, kind.values.index(value) if is_level else value
     return None
 
 

@@ -16,7 +16,7 @@ from sqlglot import exp
 
 from evaluator.pack.definitions import Pack, RosterDef
 from evaluator.report.text import as_table
-from evaluator.report.words import name_of, say, shown
+from evaluator.report.words import name_of, plain_number, say, shown
 from evaluator.sql.backend import Database, named, ordered
 from evaluator.sql.lower import SQL, call, cast, choose, column, text
 
@@ -103,7 +103,7 @@ def roster_json(roster: Roster, rejects: int) -> dict[str, Any]:
     for group, cells in roster.groups:
         for row in cells:
             made = {
-                n: str(v) if isinstance(v, Decimal) else v.isoformat() if hasattr(v, "isoformat") else v
+                n: plain_number(v) if isinstance(v, Decimal) else v.isoformat() if hasattr(v, "isoformat") else v
                 for n, v in zip(roster.columns, row, strict=True)
             }
             rows.append({"group": group, **made} if group is not None else made)

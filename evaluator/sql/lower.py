@@ -291,7 +291,7 @@ class Lowering:
 
     def _level(self, node: ex.Node, levels: tuple[object, ...]) -> SQL:
         if isinstance(node, ex.Const):
-            return number(levels.index(node.value))
+            return exp.Null() if node.value is None else number(levels.index(node.value))
         value = self.value(node)
         return choose([(exp.EQ(this=value.copy(), expression=text(str(v))), number(i)) for i, v in enumerate(levels)])
 
