@@ -89,7 +89,11 @@ def _code(text: str) -> str:
 
 MEANING = {
     "abs": ("abs(x)", "the distance from zero", ["abs(-2.5)"]),
-    "round": ("round(x), round(x, places)", "rounded half away from zero, to 0 to 6 places", ["round(2.5)", "round(-0.125, 2)"]),
+    "round": (
+        "round(x), round(x, places)",
+        "rounded half away from zero, to 0 to 6 places",
+        ["round(2.5)", "round(-0.125, 2)"],
+    ),
     "floor": ("floor(x)", "the greatest whole number not above x", ["floor(7 / 2)", "floor(-3.5)"]),
     "ceil": ("ceil(x)", "the least whole number not below x", ["ceil(3 * 1/3)", "ceil(3.01)"]),
     "least": ("least(x, y, …)", "the smallest; unknown if any is", ["least(3, 1, 2)", "least(3, hours)"]),
@@ -202,12 +206,31 @@ def reserved() -> str:
 # ---------------------------------------------------------------------------------------------------------
 
 TITLES = {
-    "pack.yaml": "pack.yaml", "Period": "period", "History": "history", "Clause": "a clause", "Parameter": "a parameter",
-    "Match": "rows and columns of a parameter", "Control": "a line of reconcile", "Table": "a table",
-    "FieldModel": "a field", "Expected": "expected", "*.yaml": "a kind", "SetApart": "not_assessed and not_ranked",
-    "Measure": "a measure", "Line": "score, and each of its items", "Verdict": "a verdict", "Rule": "a rule", "Roster": "a roster",
-}  # fmt: skip
-KINDS_OF_TEXT = ("text", "a literal", "an expression", "a name, or names joined by dots", "a name: letters of any script, digits, _")
+    "pack.yaml": "pack.yaml",
+    "Period": "period",
+    "History": "history",
+    "Clause": "a clause",
+    "Parameter": "a parameter",
+    "Match": "rows and columns of a parameter",
+    "Control": "a line of reconcile",
+    "Table": "a table",
+    "FieldModel": "a field",
+    "Expected": "expected",
+    "*.yaml": "a kind",
+    "SetApart": "not_assessed and not_ranked",
+    "Measure": "a measure",
+    "Line": "score, and each of its items",
+    "Verdict": "a verdict",
+    "Rule": "a rule",
+    "Roster": "a roster",
+}
+KINDS_OF_TEXT = (
+    "text",
+    "a literal",
+    "an expression",
+    "a name, or names joined by dots",
+    "a name: letters of any script, digits, _",
+)
 REFUSED = {"Control": {"value", "min", "max", "any", "rank", "via", "within", "default"}}
 """Keys a model inherits and then refuses."""
 
@@ -231,7 +254,9 @@ def keys() -> str:
             said = schema.get("description", "")
             rows.append([shown, _takes(schema), "" if said in KINDS_OF_TEXT else said])
         also = " It also has the keys of [a table](#keys-of-a-table)." if name == "*.yaml" else ""
-        parts.append(f"#### Keys of {title}\n\n{model['description']}{also}\n\n" + _table(("key", "takes", "for"), rows))
+        parts.append(
+            f"#### Keys of {title}\n\n{model['description']}{also}\n\n" + _table(("key", "takes", "for"), rows)
+        )
     return "\n\n".join(parts)
 
 
@@ -267,9 +292,17 @@ def anchor(heading: str) -> str:
 # ---------------------------------------------------------------------------------------------------------
 
 CHAPTERS = {
-    "P1": "Reading YAML", "P2": "The shape of a pack", "P3": "Expressions", "P4": "Names and order",
-    "D1": "Files and columns", "D2": "Rows", "D3": "History", "R1": "Judging", "R2": "Asking for a result", "E1": "The engine",
-}  # fmt: skip
+    "P1": "Reading YAML",
+    "P2": "The shape of a pack",
+    "P3": "Expressions",
+    "P4": "Names and order",
+    "D1": "Files and columns",
+    "D2": "Rows",
+    "D3": "History",
+    "R1": "Judging",
+    "R2": "Asking for a result",
+    "E1": "The engine",
+}
 
 
 def codes() -> str:
@@ -280,7 +313,9 @@ def codes() -> str:
             chapter = CHAPTERS[code[:2]]
             parts.append(f"## {chapter}")
         title = about.title[0].upper() + about.title[1:]
-        parts.append(f"### {code}\n\n**{title}** ({about.severity})\n\n- why: {about.why}\n- fix: {_with_code(about.fix)}")
+        parts.append(
+            f"### {code}\n\n**{title}** ({about.severity})\n\n- why: {about.why}\n- fix: {_with_code(about.fix)}"
+        )
     return "\n\n".join(parts)
 
 
@@ -301,7 +336,9 @@ def modules() -> str:
             said = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
             if file.name != "__init__.py" or folder == PACKAGE:
                 rows.append([_code(file.name), said.split("\n\n")[0].replace("\n", " ")])
-        parts.append(f"`{folder.relative_to(PACKAGE.parent).as_posix()}/`\n\n" + _table(("module", "what it does"), rows))
+        parts.append(
+            f"`{folder.relative_to(PACKAGE.parent).as_posix()}/`\n\n" + _table(("module", "what it does"), rows)
+        )
     return "\n\n".join(parts)
 
 

@@ -13,6 +13,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from evaluator.pack import expression as ex
+
 Row = dict[str, Any]
 Draw = Callable[..., Any]
 
@@ -52,6 +54,30 @@ class Said:
     def within(self, binds: int) -> str:
         """Return the text as a part of something that binds so tightly."""
         return f"({self.text})" if self.binds < binds else self.text
+
+
+class Names:
+    """A scope of names known beforehand; "ref.name" where a name belongs to what a ref leads to."""
+
+    def __init__(
+        self, types: dict[str, ex.Type], unknown: set[str] = frozenset(), parameters: dict[str, ex.ParameterType] = {}
+    ) -> None:
+        self.types, self.unknown, self.parameters = types, unknown, parameters
+        self.has_history = True
+
+    def find(self, parts: list[str]) -> ex.Found:
+        paths = [name.split(".") for name in self.types]
+        for place, part in enumerate(parts):
+            known = {path[place] for path in paths if path[:place] == parts[:place] and len(path) > place}
+            if part not in known:
+                raise LookupError(place, sorted(known))
+        name = ".".join(parts)
+        if name not in self.types:
+            raise LookupError(len(parts) - 1, [])
+        return ex.Found(tuple(parts[:-1]), "t", parts[-1], self.types[name], name in self.unknown)
+
+    def parameter(self, name: str) -> ex.ParameterType | None:
+        return self.parameters.get(name)
 
 
 # --- numbers ----------------------------------------------------------------------------------------------

@@ -99,7 +99,9 @@ def run_command(command: str) -> str | None:
     """Return what a command prints; None for those that are only looked for."""
     words = shlex.split(command)
     if words[0] == "make":
-        made_by = re.search(rf"^{words[1]}:.*\n((?:\t.*\n)*)", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+        made_by = re.search(
+            rf"^{words[1]}:.*\n((?:\t.*\n)*)", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE
+        )
         assert made_by, f"the Makefile has no target {words[1]}"
         for line in re.findall(r"^\t@?\$\(BIN\)/(evaluator run .*)$", made_by[1], re.MULTILINE):
             printed, code = run_here(shlex.split(line))
@@ -210,7 +212,9 @@ def test_no_path_of_one_machine(path: Path) -> None:
 
 def test_every_code_has_an_entry() -> None:
     text = (ROOT / "docs" / "diagnostics.md").read_text(encoding="utf-8")
-    assert re.findall(r"^### (\w+)$", text, re.MULTILINE) == sorted(CODES, key=lambda code: ("PDRE".index(code[0]), code))
+    assert re.findall(r"^### (\w+)$", text, re.MULTILINE) == sorted(
+        CODES, key=lambda code: ("PDRE".index(code[0]), code)
+    )
 
 
 def test_every_document_is_reached_from_the_readme() -> None:

@@ -5,20 +5,20 @@ from __future__ import annotations
 from sqlglot import exp
 
 from evaluator.data.history import PastRun
-from evaluator.diagnostics import Problems
-from evaluator.engine.measure import gather, peers
+from evaluator.diagnostics import Cell, Problems
+from evaluator.engine.measure import gather, peers, place_of
 from evaluator.engine.plan import Compute, Value
 from evaluator.engine.recall import recall
 from evaluator.engine.score import can_be_unknown, line_values
 from evaluator.engine.state import State, missing_values, points_column, star
-from evaluator.pack.definitions import ExceptionDef, KindDef
+from evaluator.pack.definitions import ExceptionDef, KindDef, LineDef
 from evaluator.sql.backend import named
 from evaluator.sql.lower import SQL, Lowering, Rows, both, choose, column, is_null, left_join, text
 
 
 def compute(state: State, kind: KindDef, step: Compute, past: list[PastRun], problems: Problems) -> None:
     """Add the values of a step to a kind."""
-    gathered = gather(state, kind, step.sums, problems)
+    gathered = gather(state, kind, step.sums)
     gathered += [recall(state, kind, value, past) for value in step.recalls]
     problems.stop_on_errors()
     query = exp.select(star("s")).from_(exp.alias_(state.location(kind.name), "s", table=True))
@@ -59,7 +59,11 @@ def _columns(state: State, kind: KindDef, value: Value, rows: Rows) -> list[exp.
         return [named(choose([(assessed, lowering.stored(verdict.value, verdict.type))]), verdict.name)]
     measure = kind.measures[value.name]
     if measure.aggregate is not None:
-        return [named(peers(state, measure.aggregate, rows), measure.name)]
+        found: SQL = peers(state, measure.aggregate, rows)
+        if measure.aggregate.default is not None:
+            default = lowering.stored(measure.aggregate.default, measure.type)
+            found = exp.Coalesce(this=found, expressions=[default])
+        return [named(found, measure.name)]
     assert measure.value is not None
     return [named(lowering.stored(measure.value, measure.type), measure.name)]
 
@@ -108,12 +112,13 @@ def _note_unknown(state: State, kind: KindDef, value: Value, problems: Problems)
     if value.part == "line":
         line = next(line for line in kind.lines if line.id == value.name)
         state.count_unknown(kind, points_column(line.id), line.when)
-        formulas, what, name = can_be_unknown(line), "points", points_column(line.id)
+        formulas, name = can_be_unknown(line), points_column(line.id)
+        settle, also = "coalesce(…, 0) in the expression", _records_without(state, kind, line)
     elif value.part == "verdict":
         verdict = kind.verdicts[value.name]
         formula = verdict.value
         formulas = [formula] if formula is not None and formula.node.nullable and not verdict.model.optional else []
-        what, name = "verdict", verdict.name
+        name, settle, also = verdict.name, "optional: true", []
     else:
         return
     if not formulas:
@@ -122,4 +127,18 @@ def _note_unknown(state: State, kind: KindDef, value: Value, problems: Problems)
     if subjects:
         missing = dict.fromkeys(name for formula in formulas for name in missing_values(formula.node))
         why = f": no {' or '.join(missing)}" if missing else ""
-        problems.add("R103", f"{what} {value} is unknown for {', '.join(subjects)}{why}", formulas[0].at)
+        fix = f"fill the missing cell, or say {settle}"
+        problems.add("R103", f"{value} is unknown for {', '.join(subjects)}{why}", formulas[0].at, fix, also)
+
+
+def _records_without(state: State, kind: KindDef, line: LineDef) -> list[tuple[Cell, str]]:
+    """Return the first records whose points are unknown, and so their line's."""
+    made = line.aggregate
+    if made is None or made.operand is None or not made.operand.node.nullable:
+        return []
+    unknown = both(column("is_assessed", "s"), is_null(column(points_column(line.id), "s")))
+    place = column(f"doubtful.{line.id}", "s")
+    query = exp.select(place).from_(exp.alias_(state.location(kind.name), "s", table=True))
+    query = query.where(both(unknown, exp.Not(this=is_null(place)))).order_by(place.copy()).limit(5)
+    lacks = f"no {' or '.join(missing_values(made.operand.node)) or 'value'}"
+    return [(state.db.cell(*place_of(packed)), lacks) for (packed,) in state.db.rows(query)]

@@ -151,16 +151,14 @@ class _Compiler:
         else:
             outcomes = self._listed(verdict)
         for value, source, tree in outcomes:
+            alternatives: list[Term] | None
             try:
                 alternatives = terms(tree)
             except TooManyTerms:
                 alternatives = None
-            for gates, verdicts in alternatives or ():
-                reads = {name: tuple(sorted(values)) for name, values in verdicts.items()}
-                self.family.rules.append(
-                    CompiledRule(len(self.family.rules), verdict.name, value, source, gates, reads)
-                )
-            if alternatives is None or len(self.family.rules) > MOST_RULES or any(len(v) > 14 for _, v in alternatives):
+            if alternatives is None or len(self.family.rules) + len(alternatives) > MOST_RULES or any(
+                len(verdicts) > 14 for _, verdicts in alternatives
+            ):
                 problems.add(
                     "P203",
                     f"the rules of {verdict.name} are too many to combine",
@@ -168,6 +166,11 @@ class _Compiler:
                     "split it into several verdicts",
                 )
                 return
+            for gates, verdicts in alternatives:
+                reads = {name: tuple(sorted(values)) for name, values in verdicts.items()}
+                self.family.rules.append(
+                    CompiledRule(len(self.family.rules), verdict.name, value, source, gates, reads)
+                )
 
     def _is_apart(self, verdict: VerdictDef) -> bool:
         """Whether there are tests, and none of them reads a verdict of the family."""
@@ -393,7 +396,8 @@ def terms(tree: Tree) -> list[Term]:
             return _without_covered([term for part in tree[1] for term in terms(part)])
     found: list[Term] = [({}, {})]
     for part in tree[1]:
-        found = _without_covered([m for a in found for b in terms(part) if (m := _meet(a, b)) is not None])
+        more = terms(part)
+        found = _without_covered([m for a in found for b in more if (m := _meet(a, b)) is not None])
         if len(found) > MOST_RULES:
             raise TooManyTerms
     return found
@@ -549,7 +553,7 @@ class Bench:
                 lines.append(answer)
             if len(lines) == count and answer == {"done": count}:
                 return lines
-        except (OSError, ValueError, UnboundLocalError):
+        except (OSError, ValueError, TypeError, UnboundLocalError):
             pass
         finally:
             timer.cancel()

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlglot import exp
 
-from evaluator.diagnostics import Problems
 from evaluator.engine.plan import Value
-from evaluator.engine.state import State, missing_values
+from evaluator.engine.state import State
 from evaluator.pack import expression as ex
-from evaluator.pack.definitions import AggregateDef, KindDef, LineDef
+from evaluator.pack.definitions import AggregateDef, Formula, KindDef, LineDef
 from evaluator.sql.backend import named, ordered, table, window
-from evaluator.sql.lower import SQL, Lowering, Rows, both, cast, choose, column, is_null, number
+from evaluator.sql.lower import SQL, Lowering, Rows, both, cast, choose, column, is_null, number, text
+
+ROWS = 1 << 40  # more than any sheet has
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,7 @@ class Gathered:
     columns: tuple[tuple[str, SQL | None], ...]  # column, value of subjects without any record
 
 
-def gather(state: State, kind: KindDef, values: list[Value], problems: Problems) -> list[Gathered]:
+def gather(state: State, kind: KindDef, values: list[Value]) -> list[Gathered]:
     """Compute the sums of a kind that are ready, grouped by where they read."""
     lines = {line.id: line for line in kind.lines}
     passes: dict[tuple[str, tuple[tuple[str, ...], ...]], list[tuple[Value, AggregateDef]]] = {}
@@ -33,7 +35,7 @@ def gather(state: State, kind: KindDef, values: list[Value], problems: Problems)
         passes.setdefault((made.source, made.links), []).append((value, made))
     gathered = []
     for (source, links), members in passes.items():
-        gathered.append(_pass(state, kind, source, links, members, lines, problems))
+        gathered.append(_pass(state, kind, source, links, members, lines))
     return gathered
 
 
@@ -44,13 +46,11 @@ def _pass(
     links: tuple[tuple[str, ...], ...],
     members: list[tuple[Value, AggregateDef]],
     lines: dict[str, LineDef],
-    problems: Problems,
 ) -> Gathered:
     rows, link = linked_rows(state, kind, source, links)
     lowering = Lowering(rows)
     selected: list[SQL] = [named(link.copy(), "sid")]
     columns: list[tuple[str, SQL | None]] = []
-    doubts: list[tuple[str, Value, AggregateDef]] = []
     uncertain: list[Value] = []
     for value, made in members:
         condition = lowering.condition(made.where) if made.where is not None else None
@@ -72,7 +72,9 @@ def _pass(
             columns += [(f"n.{line.id}", number(0)), (f"sum.{line.id}", number(0))]
             if made.operand.node.nullable:
                 selected.append(named(only(exp.CountIf(this=is_null(award))), f"doubt.{line.id}"))
-                doubts.append((f"doubt.{line.id}", value, made))
+                doubtful = choose([(is_null(award), _place(rows.alias))])
+                selected.append(named(only(exp.Min(this=doubtful)), f"doubtful.{line.id}"))
+                columns += [(f"doubt.{line.id}", number(0)), (f"doubtful.{line.id}", None)]
         else:
             selected.append(named(only_of(made, lowering, only), value.name))
             columns.append((value.name, _without_records(made)))
@@ -87,8 +89,6 @@ def _pass(
         total = exp.Sum(this=column(f"unknown.{place}", "g"))
         count = state.db.value(exp.select(total).from_(exp.alias_(name, "g", table=True)))
         state.note_unknown(str(value), int(count or 0))
-    for doubt, value, made in doubts:
-        _note_unknown_points(state, kind, name, doubt, value, made, problems)
     return Gathered(name, tuple(columns))
 
 
@@ -132,13 +132,24 @@ def only_of(made: AggregateDef, lowering: Lowering, only: object) -> SQL:
         return cast(only(exp.Sum(this=value)), "BIGINT")
     if made.function == "any":
         return only(exp.LogicalOr(this=value))  # type: ignore[no-any-return]
-    return only(exp.Min(this=value) if made.function == "min" else exp.Max(this=value))  # type: ignore[no-any-return]
+    return _extreme(made.function, made.operand, lowering, only)
 
 
 def _without_records(made: AggregateDef) -> SQL | None:
     if made.function in ("count", "distinct", "sum"):
         return number(0)
     return exp.false() if made.function == "any" else None
+
+
+def _extreme(function: str, operand: Formula, lowering: Lowering, over: Callable[[SQL], SQL]) -> SQL:
+    """Return the least or greatest value; of levels by their place, not by their spelling."""
+    made: type[exp.Expression] = exp.Min if function == "min" else exp.Max
+    kind = operand.node.type
+    if not kind.is_ordered or kind.is_number:
+        return over(made(this=lowering.stored(operand)))
+    place = over(made(this=lowering.ordering(operand)))
+    named_levels = [(exp.EQ(this=place.copy(), expression=number(i)), text(str(v))) for i, v in enumerate(kind.values)]
+    return choose(named_levels)
 
 
 def peers(state: State, made: AggregateDef, rows: Rows) -> SQL:
@@ -176,29 +187,15 @@ def peers(state: State, made: AggregateDef, rows: Rows) -> SQL:
         return exp.Coalesce(this=cast(over(exp.Sum(this=value)), "BIGINT"), expressions=[number(0)])
     if made.function == "any":
         return exp.Coalesce(this=over(exp.LogicalOr(this=value)), expressions=[exp.false()])
-    return over(exp.Min(this=value) if made.function == "min" else exp.Max(this=value))
+    return _extreme(made.function, made.operand, lowering, over)
 
 
-def _note_unknown_points(
-    state: State,
-    kind: KindDef,
-    gathered: exp.Table,
-    doubt: str,
-    value: Value,
-    made: AggregateDef,
-    problems: Problems,
-) -> None:
-    some = (
-        exp.select(column("sid", "g"))
-        .from_(exp.alias_(gathered, "g", table=True))
-        .where(exp.GT(this=column(doubt, "g"), expression=number(0)))
-    )
-    subjects = state.display(kind, exp.In(this=column("#sid", "s"), query=exp.Subquery(this=some)))
-    if subjects:
-        assert made.operand is not None
-        problems.add(
-            "R103",
-            f"points of {kind.name}.{value.name} are unknown for {', '.join(subjects)}: "
-            f"a record has no {' or '.join(missing_values(made.operand.node)) or 'value'}",
-            made.operand.at,
-        )
+def _place(alias: str) -> SQL:
+    """Return source and row of a record as one number, which `place_of` takes apart again."""
+    source = exp.Mul(this=column("#src", alias), expression=number(ROWS))
+    return exp.Add(this=source, expression=column("#row", alias))
+
+
+def place_of(packed: int) -> tuple[int, int]:
+    """Return source and row from what `_place` made of them."""
+    return divmod(packed, ROWS)

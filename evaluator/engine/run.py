@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
-from fractions import Fraction
 from pathlib import Path
 
 from sqlglot import exp
@@ -37,7 +36,7 @@ class Control:
     """A published total beside the computed one."""
 
     definition: ControlDef
-    computed: Fraction
+    computed: Decimal
 
     @property
     def published(self) -> Decimal:
@@ -49,8 +48,8 @@ class Control:
     def is_met(self) -> bool:
         """Whether the computed total is the published one, or reaches it."""
         if self.definition.model.equals is not None:
-            return self.computed == Fraction(self.published)
-        return self.computed >= Fraction(self.published)
+            return self.computed == self.published
+        return self.computed >= self.published
 
 
 @dataclass(slots=True)
@@ -195,7 +194,7 @@ def _reconcile(state: State, control: ControlDef) -> Control:
     in_year = state.in_year(made.source, "r")
     found = state.db.value(query.where(in_year) if in_year is not None else query) or 0
     is_scaled = made.operand is not None and made.function == "sum" and made.operand.node.type.base == "number"
-    return Control(control, Fraction(int(found), UNIT if is_scaled else 1))
+    return Control(control, Decimal(int(found)) / (UNIT if is_scaled else 1))
 
 
 def control_text(control: ControlDef) -> str:

@@ -2,13 +2,15 @@
 
 Totals are computed in the run; awards on demand, from the same line. After its cap and floor a line's awards
 add up to its points: a cap takes its excess from the positive awards, the last first, a floor gives its shortfall
-back to the negative ones, the last first; what no record brought comes before the records.
+back to the negative ones, the last first; what no record brought comes before the records. What a floor above nothing
+gives beyond that, or a cap below it takes, is an award of the line itself.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 
 from sqlglot import exp
 
@@ -30,7 +32,11 @@ def line_values(line: LineDef, rows: Rows) -> list[exp.Alias]:
     if line.base is not None:
         parts.append(lowering.stored(line.base, ex.NUMBER))
     if line.aggregate is not None:
-        parts.append(column(f"sum.{line.id}", rows.alias))
+        summed: SQL = column(f"sum.{line.id}", rows.alias)
+        if line.aggregate.operand is not None and line.aggregate.operand.node.nullable:
+            is_known = exp.EQ(this=column(f"doubt.{line.id}", rows.alias), expression=number(0))
+            summed = choose([(is_known, summed)])
+        parts.append(summed)
     elif line.points is not None:
         parts.append(lowering.stored(line.points, ex.NUMBER))
     parts += [column(points_column(item.id), rows.alias) for item in line.items]
@@ -69,7 +75,8 @@ def bounded(value: SQL, low: SQL | None, high: SQL | None) -> SQL:
 
 def can_be_unknown(line: LineDef) -> list[Formula]:
     """Return the expressions of a line that may leave its points unknown."""
-    given = (line.points, line.base, line.min, line.max)
+    each = line.aggregate.operand if line.aggregate is not None else None
+    given = (line.points, each, line.base, line.min, line.max)
     return [formula for formula in given if formula is not None and formula.node.nullable]
 
 
@@ -113,7 +120,7 @@ def awards(state: State, kind: KindDef, subject: str | None = None) -> list[tupl
     found = []
     for key, line, record, source, row, date, points, *after in state.db.rows(shown):
         kept = {name: Decimal(value) / UNIT for name, value in zip(path, after, strict=True) if value is not None}
-        found.append((key, Award(line, record, source, row, date, Decimal(points) / UNIT, kept)))
+        found.append((key, Award(line, record, source, row, date, Decimal(points or 0) / UNIT, kept)))
     return found
 
 
@@ -132,7 +139,7 @@ def _awards_of(state: State, kind: KindDef, line: LineDef, subject: str | None) 
     parts: list[exp.Query] = []
     inner: list[str] = []
     order = {one.id: place for place, one in enumerate(kind.lines)}
-    if line.base is not None or line.points is not None:
+    if line.base is not None or line.points is not None or _can_go_beyond(line):
         parts.append(_plain_part(state, kind, line, subject, order[line.id]))
     if line.aggregate is not None:
         parts.append(_record_part(state, kind, line, subject, order[line.id]))
@@ -188,6 +195,13 @@ def _awards_of(state: State, kind: KindDef, line: LineDef, subject: str | None) 
     ).from_(query.subquery("q"))
     summed = summed.join(bounds.subquery("b"), on=exp.EQ(this=column("sid", "q"), expression=column("sid", "b")))
     left = _left_of("w", low is not None, high is not None)
+    if low is not None or high is not None:
+        is_own = both(
+            exp.EQ(this=column("line", "w"), expression=text(line.id)),
+            exp.EQ(this=column("has_record", "w"), expression=number(0)),
+        )
+        rest = _beyond("w", low is not None, high is not None)
+        left = choose([(is_own, exp.Add(this=exp.paren(left), expression=rest))], left.copy())
     if applies is not None:
         left = choose([(column("applies", "w"), left)], number(0))
     return (
@@ -235,13 +249,36 @@ def _left_of(alias: str, has_floor: bool, has_cap: bool) -> SQL:
     return choose([(above, cut), (below, lifted)], entering.copy())
 
 
+def _can_go_beyond(line: LineDef) -> bool:
+    """Whether a floor may give more than deductions took, or a cap take more than records brought."""
+    signs = ((line.min, -1), (line.max, 1))
+    bounds = [(bound.node, sign) for bound, sign in signs if bound is not None]
+    return any(not isinstance(node, ex.Const) or Fraction(str(node.value)) * sign < 0 for node, sign in bounds)
+
+
+def _beyond(alias: str, has_floor: bool, has_cap: bool) -> SQL:
+    """Return what a floor above nothing gives, or a cap below it takes, that belongs to no other award."""
+    zero, total = number(0), column("all", alias)
+    parts: list[SQL] = []
+    if has_floor:
+        short = exp.paren(exp.Sub(this=column("low", alias), expression=total.copy()))
+        short = exp.Greatest(this=zero.copy(), expressions=[short])
+        missing = exp.Add(this=short, expression=column("minus", alias))
+        parts.append(exp.Greatest(this=zero.copy(), expressions=[missing]))
+    if has_cap:
+        excess = exp.paren(exp.Sub(this=total.copy(), expression=column("high", alias)))
+        excess = exp.Greatest(this=zero.copy(), expressions=[excess])
+        missing = exp.Sub(this=column("plus", alias), expression=excess)
+        parts.append(exp.Least(this=zero.copy(), expressions=[missing]))
+    return parts[0] if len(parts) == 1 else exp.paren(exp.Add(this=parts[0], expression=parts[1]))
+
+
 def _plain_part(state: State, kind: KindDef, line: LineDef, subject: str | None, place: int) -> exp.Select:
-    """Return what a line brings without records: its base, or its points."""
+    """Return what a line brings without records: its base, its points, or nothing but what its bounds add."""
     rows = state.rows(kind.name, "s")
     lowering = Lowering(rows)
     formula = line.base if line.base is not None else line.points
-    assert formula is not None
-    value = lowering.stored(formula, ex.NUMBER)
+    value = lowering.stored(formula, ex.NUMBER) if formula is not None else number(0)
     if line.base is not None and line.points is not None:
         value = exp.Add(this=value, expression=lowering.stored(line.points, ex.NUMBER))
     nothing = exp.Null()

@@ -549,7 +549,7 @@ class _Checker:
             )
             wanted: dict[str, ex.Base] = {"sum": "number", "any": "boolean"}
             operand = self._formula(operand_text, scope, wanted.get(model.function), part)
-            good = operand is not None
+            good = operand is not None and self._has_order(operand, model.function)
         if model.where is not None:
             where = self._formula(model.where, scope, "boolean")
             good = good and where is not None
@@ -559,6 +559,10 @@ class _Checker:
         if model.default is not None and kind is not None:
             default = self._formula(model.default, self._subject(kind), None)
             good = good and default is not None
+            if default is not None and operand is not None:
+                a, b = default.node.type, operand.node.type
+                if a.base != b.base and not (a.is_number and b.is_number):
+                    self.problems.add("P306", f"the default is {a}, and the values are {b}", default.at)
         links: tuple[tuple[str, ...], ...] = ()
         if not peers and kind is not None:
             assert model.source is not None
@@ -568,6 +572,17 @@ class _Checker:
         if not good:
             return None
         return AggregateDef(model.function, source, links, operand, where, within, peers, default, descending)
+
+    def _has_order(self, operand: Formula, function: str) -> bool:
+        """Note a value that min, max or rank cannot order."""
+        kind = operand.node.type
+        has_none = kind.base in ("boolean", "ref") or (kind.values and not kind.is_ordered and not kind.is_number)
+        if function in ("min", "max", "rank") and has_none:
+            at = operand.span(operand.node.place)
+            message = f"{function} needs an order, and {kind} has none"
+            self.problems.add("P306", message, at, "use numbers, dates or levels")
+            return False
+        return True
 
     def _links(self, table: str, kind: str, via: list[Text] | None, at: Span) -> tuple[tuple[str, ...], ...] | None:
         """Return the ways from a record of the table to its subject."""
@@ -779,6 +794,13 @@ class _Checker:
                 if rule.has("otherwise") and number != len(model.rules):
                     self.problems.add("P203", "otherwise is not the last rule", at, "move it to the end")
                 rules.append(RuleDef(number, value, self._optional(rule.when, scope, "boolean"), rule))
+        value = self._value_formula(kind, name) if model.form == "formula" else None
+        if value is not None and model.levels:
+            levels = _type_of(map(exact, model.levels))
+            given = value.node.type
+            if levels is None or (levels.base != given.base and not (levels.is_number and given.is_number)):
+                shown = ", ".join(map(str, model.levels))
+                self.problems.add("P306", f"the levels are {shown}, and this is {given}", value.at)
         quota_order = self._order(model.order_by, scope)
         return VerdictDef(
             name=str(name),
@@ -788,7 +810,7 @@ class _Checker:
             at=name.at,
             rules=tuple(rules),
             when=self._optional(model.when, scope, "boolean"),
-            value=self._value_formula(kind, name) if model.form == "formula" else None,
+            value=value,
             among=self._optional(model.among, scope, "boolean"),
             take=self._optional(model.take, scope, "number"),
             within=self._optional(model.within, scope, None),

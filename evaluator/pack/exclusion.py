@@ -9,11 +9,12 @@ def can_both_hold(one: Node | None, other: Node | None) -> bool:
     """Return False only where the two certainly exclude each other."""
     if one is None or other is None:
         return True
-    if isinstance(one, Junction):
-        results = [can_both_hold(part, other) for part in one.parts]
-        return all(results) if one.op == "and" else any(results)
-    if isinstance(other, Junction):
-        return can_both_hold(other, one)
+    for a, b in ((one, other), (other, one)):  # first what is joined by or, as each part may exclude the rest
+        if isinstance(a, Junction) and a.op == "or":
+            return any(can_both_hold(part, b) for part in a.parts)
+    for a, b in ((one, other), (other, one)):
+        if isinstance(a, Junction):
+            return all(can_both_hold(part, b) for part in a.parts)
     return not _exclude(one, other)
 
 

@@ -303,7 +303,8 @@ class _Language(Dialect):
 
 _SIGNS = {
     "==": "=", "!=": "<>", "||": "a field that holds the whole text", "%": "a - b * floor(a / b)",
-    "//": "floor(a / b)", "::": "a value of the right type", "--": "a # comment of YAML's", "/*": "a # comment of YAML's",
+    "//": "floor(a / b)", "::": "a value of the right type",
+    "--": "a # comment of YAML's", "/*": "a # comment of YAML's",
     "&&": "and", "“": "'", "”": "'", "‘": "'", "’": "'", "「": "'", "」": "'", "，": ",", "、": ",", "。": ".",
     "（": "(", "）": ")", "＝": "=", "＜": "<", "＞": ">", "≥": ">=", "≤": "<=", "≠": "<>", "＋": "+", "－": "-",
     "−": "-", "×": "*", "÷": "/", "＊": "*", "／": "/", "：": "a name", "；": "a single expression",
@@ -312,6 +313,7 @@ _SIGNS = {
 _REFUSED = '"`;[]{}@$?^~!&|\\:'
 _LONGEST_FIRST = sorted(_SIGNS, key=len, reverse=True)
 _NOTHING_GIVEN = re.compile(r"[(,]\s*,|,\s*(\)|\Z)")
+_BARE_POINT = re.compile(r"\.[0-9]+")
 _DEEPEST = 60  # levels of nesting, beyond which neither Python nor a database reads it
 
 
@@ -335,6 +337,9 @@ def _refuse_signs(text: str) -> None:
                 raise Wrong("P302", "double quotes do not make text", (place, 1), "write single quotes: '…'")
             if text[place] in _REFUSED:
                 raise Wrong("P302", f"{text[place]} is not a sign of expressions", (place, 1))
+            if (start := _BARE_POINT.match(text, place)) and not re.match(r"[\w.]", text[place - 1 : place]):
+                number, size = start[0], len(start[0])
+                raise Wrong("P302", f"{number} is not a plain number", (place, size), f"write 0{number}")
             if gap := _NOTHING_GIVEN.match(text, place):
                 raise Wrong("P301", "a value is missing beside this comma", (text.rindex(",", 0, gap.end()), 1))
         place += 1
@@ -398,6 +403,8 @@ def compile_expression(text: str, scope: Scope, wanted: Base | None = None) -> N
         node = _Compiler(text, scope).compile(_parse(text))
     except RecursionError:
         raise _too_deep(text) from None
+    if node.type.base == "nothing":
+        raise Wrong("P306", "this is null whatever happens", node.place, "give it a value")
     if wanted and not _fits(node.type, wanted):
         raise Wrong("P306", f"this is {node.type}, where a {wanted} is needed", node.place)
     return node
@@ -468,7 +475,7 @@ class _Compiler:
         if tree.is_string:
             return Const(TEXT, False, place, str(tree.this))
         written = str(tree.this)
-        if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", written) or self.text[place[0]] == ".":
+        if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", written):
             raise Wrong(
                 "P302",
                 f"{written[:40]} is not a plain number",
@@ -686,6 +693,8 @@ class _Compiler:
         name = str(tree.this).lower() if str(tree.this).lower() in FUNCTIONS else str(tree.this)
         place = self.place(tree)
         at = (place[0], len(str(tree.this)))
+        if not tree.expressions:
+            place = (place[0], self.text.find(")", place[0]) + 1 - place[0])
         if name in ("years_running",):
             return self._recall(name, tree, place)
         parameter = self.scope.parameter(name)

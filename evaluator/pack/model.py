@@ -279,6 +279,8 @@ class Measure(Aggregate):
             raise PydanticCustomError("missing_with", "rank needs within: which peers, or all")
         elif not self.source and not self.has("within"):
             raise PydanticCustomError("missing_with", "{f} needs of: the table it reads", {"f": self.function})
+        if self.has("default") and self.function not in ("min", "max", "value"):
+            raise PydanticCustomError("together", '"{key}" goes with min and max', {"key": "default"})
         if self.has("count") and self.has("of"):
             raise PydanticCustomError("together", "count names its table itself; of is for the other aggregates")
         return self

@@ -25,6 +25,7 @@ from evaluator.pack import expression as ex
 from evaluator.pack.definitions import Formula, KindDef, LineDef, Pack, RuleDef, VerdictDef
 from evaluator.pack.model import NAME
 from evaluator.report.reopen import PastRun, reopen
+from evaluator.report.words import plain_number, say, shown
 from evaluator.sql.backend import ordered, parquet
 from evaluator.sql.lower import Lowering, both, cast, column, text
 
@@ -39,7 +40,7 @@ class Evidence:
     is_filled: bool
     points: Decimal
     counts: Decimal
-    cut_by: str | None
+    cut_by: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class ExplainedLine:
     """A line of the score with its figures; a line that does not apply has no points."""
 
     definition: LineDef
+    applies: bool
     records: int | None
     reckoning: str
     before_bounds: Decimal
@@ -216,8 +218,13 @@ class _Explainer:
             count = next(values) if line.aggregate is not None else None
             self._check_sum(line, points, found)
             own = [award for award in found if award.line == line.id and award.record is not None]
-            evidence = [self._evidence(award, line, filled) for award in own]
-            explained.append(ExplainedLine(line, count, self._reckoning(line, found), raw, points, evidence))
+            applies = line.when is None or self._holds(line.when) is True
+            evidence = [self._evidence(award, line, filled) for award in own] if applies else []
+            if applies or line.when is None:
+                reckoning = self._reckoning(line, found)
+            else:
+                reckoning = f"{say(self.pack, 'does not apply')}: {self._with_values(line.when)}"
+            explained.append(ExplainedLine(line, applies, count, reckoning, raw, points, evidence))
         return explained
 
     def _check_sum(self, line: LineDef, points: Decimal, found: list[Award]) -> None:
@@ -233,8 +240,6 @@ class _Explainer:
 
     def _reckoning(self, line: LineDef, found: list[Award]) -> str:
         """Write how a line comes to its sum: base, count × points, or its expression with values."""
-        from evaluator.report.words import plain_number
-
         parts = []
         own = [award for award in found if award.line == line.id]
         if line.base is not None:
@@ -242,18 +247,17 @@ class _Explainer:
         if line.aggregate is not None:
             counts = Counter(award.points for award in own if award.record is not None)
             for points, count in sorted(counts.items(), reverse=True):
-                shown = plain_number(points)
-                parts.append(f"{count} × {f'({shown})' if points < 0 else shown}")
+                each = plain_number(points)
+                parts.append(f"{count} × {f'({each})' if points < 0 else each}")
         elif line.points is not None:
-            values = ", ".join(f"{name} = {self._plain(value)}" for name, value in self.values_in(line.points))
-            parts.append(str(line.points.text) + (f"  ({values})" if values else ""))
+            parts.append(self._with_values(line.points))
         return " + ".join(parts)
 
-    @staticmethod
-    def _plain(value: Any) -> str:
-        from evaluator.report.words import plain_number
-
-        return plain_number(value) if isinstance(value, Decimal) else str(value)
+    def _with_values(self, formula: Formula) -> str:
+        """Write an expression, and the values of its names."""
+        values = self.values_in(formula)
+        known = [f"{name} = {say(self.pack, 'unknown') if v is None else shown(self.pack, v)}" for name, v in values]
+        return formula.text + (f"  ({', '.join(known)})" if known else "")
 
     def _filled(self) -> set[str]:
         """Return the keys of records that did not exist and were filled in."""
@@ -267,13 +271,13 @@ class _Explainer:
 
     def _evidence(self, award: Award, line: LineDef, filled: set[str]) -> Evidence:
         is_filled = award.source is None and award.record in filled
-        before, cut_by = award.points, None
+        before, cut_by = award.points, []
         for name, after in award.awards.items():
-            if after != before and cut_by is None:
-                cut_by = name
+            if after != before:
+                cut_by.append(name)
             before = after
         place = "" if award.source is None else str(self.db.cell(award.source, award.row))
-        return Evidence(str(award.record), str(award.date or ""), place, is_filled, award.points, before, cut_by)
+        return Evidence(str(award.record), str(award.date or ""), place, is_filled, award.points, before, tuple(cut_by))
 
     # --- verdicts ---
 
@@ -319,6 +323,8 @@ class _Explainer:
             place, take = more
             assert verdict.among is not None
             condition = self._condition(verdict.among, place is not None)
+            if verdict.when is not None and self._holds(verdict.when) is not True:
+                condition = self._condition(verdict.when, False)
         else:
             assert verdict.value is not None
             condition = self._condition(verdict.value, None)
@@ -329,28 +335,16 @@ class _Explainer:
 
     def _rules(self, verdict: VerdictDef, decided: int) -> Iterator[ExplainedRule]:
         """Give the rules with how they fared; of a list in which the first counts, those down to it."""
-        fired = self._fired(verdict)
         for rule in verdict.rules:
             if verdict.model.pick == "first" and decided and rule.number > decided:
                 return
-            is_met = rule.number == decided or rule.number in fired
-            condition = self._condition(rule.when, is_met) if rule.when is not None else None
+            condition = self._condition(rule.when, self._holds(rule.when)) if rule.when is not None else None
             yield ExplainedRule(rule, condition, rule.number == decided)
 
-    def _fired(self, verdict: VerdictDef) -> set[int]:
-        situation, _ = self._situation(verdict)
-        query = (
-            exp.select(column("rule", "f"))
-            .from_(exp.alias_(parquet(self.run.folder / "firings.parquet"), "f", table=True))
-            .where(
-                both(
-                    exp.EQ(this=column("family", "f"), expression=text(self._family(verdict))),
-                    exp.EQ(this=column("situation", "f"), expression=exp.Literal.number(situation or 0)),
-                    exp.EQ(this=column("verdict", "f"), expression=text(verdict.name)),
-                )
-            )
-        )
-        return {int(rule) for (rule,) in self.db.rows(query)}
+    def _holds(self, formula: Formula) -> bool | None:
+        """Return whether a condition holds for the subject; None where that is unknown."""
+        found = self._fetch([formula.node])[0]
+        return None if found is None else bool(found)
 
     def _family(self, verdict: VerdictDef) -> str:
         for name in self.run.manifest["counts"]["situations"]:

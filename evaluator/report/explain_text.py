@@ -10,14 +10,15 @@ from evaluator.report.words import name_of, plain_number, say, shown
 def explanation_text(found: Explanation) -> str:
     """Return an explanation as text: the result, the score, the records, the verdicts."""
     pack, kind = found.pack, found.kind
-    lines = [f"{pack.label(kind.name)} {found.name} ({found.key}) · {found.year}"]
+    called = found.name if found.name == found.key else f"{found.name} ({found.key})"
+    lines = [f"{pack.label(kind.name)} {called} · {found.year}"]
     if not found.is_assessed:
         lines.append(f"{say(pack, 'not assessed')}: {found.set_apart}")
     elif found.set_apart:
         lines.append(f"{say(pack, 'not ranked')}: {found.set_apart}")
     if found.total is not None:
         lines.append(f"{name_of(pack, kind.name, 'total')} {plain_number(found.total)}")
-    result = [f"{name_of(pack, kind.name, v.definition.name)} {shown(pack, v.value)}" for v in found.verdicts]
+    result = [f"{name_of(pack, kind.name, v.definition.name)} {_known(found, v.value)}" for v in found.verdicts]
     if result:
         lines.append(" · ".join(result))
     if found.lines:
@@ -41,6 +42,10 @@ def explanation_text(found: Explanation) -> str:
     if found.rejects:
         lines += ["", say(pack, "rejects", found.rejects)]
     return "\n".join(lines)
+
+
+def _known(found: Explanation, value: object) -> str:
+    return say(found.pack, "unknown") if value is None else shown(found.pack, value)
 
 
 def _line_name(found: Explanation, line: str) -> str:
@@ -88,12 +93,12 @@ def _place(at: object) -> str:
 def _records(found: Explanation, line: ExplainedLine) -> str:
     pack = found.pack
     rows = []
+    idle = {other.definition.id for other in found.lines if not other.applies}
     for one in line.evidence:
-        remark = (
-            ""
-            if one.cut_by is None
-            else f"{say(pack, 'cap' if one.points > 0 else 'floor')}: {_line_name(found, one.cut_by)}"
-        )
+        unmet = [name for name in one.cut_by if name in idle]
+        bounds = ", ".join(_line_name(found, name) for name in unmet or one.cut_by)
+        why = "does not apply" if unmet else "cap" if one.points > 0 else "floor"
+        remark = f"{say(pack, why)}: {bounds}" if bounds else ""
         place = one.place
         if one.is_filled:
             expected = pack.tables[line.definition.aggregate.source].expected if line.definition.aggregate else None
@@ -106,12 +111,13 @@ def _records(found: Explanation, line: ExplainedLine) -> str:
 
 def _verdict(found: Explanation, verdict: ExplainedVerdict) -> list[str]:
     pack, made = found.pack, verdict.definition
-    head = f"  {name_of(pack, found.kind.name, made.name)} = {shown(pack, verdict.value)}"
+    head = f"  {name_of(pack, found.kind.name, made.name)} = {_known(found, verdict.value)}"
     if verdict.situation is not None:
         head += f"    ({say(pack, 'sharing', verdict.situation, verdict.shared_by)})"
     lines = [head]
     for rule in verdict.rules:
-        mark = "✓" if rule.decided else "✗" if rule.condition is None or not rule.condition.is_met else "✓"
+        is_met = rule.decided if rule.condition is None else rule.condition.is_met
+        mark = {True: "✓", False: "✗", None: "?"}[is_met]
         value = shown(
             pack,
             rule.definition.value if not _is_number(rule.definition.value) else str(rule.definition.value),
@@ -131,9 +137,20 @@ def _verdict(found: Explanation, verdict: ExplainedVerdict) -> list[str]:
             else say(pack, "not eligible")
         )
         lines.append(f"    {placed}")
+        if (
+            verdict.place is not None
+            and verdict.take is not None
+            and verdict.value is False
+            and verdict.place <= verdict.take
+        ):
+            lines.append(f"    {say(pack, 'tied out')}")
+    before: tuple[str, int] | None = None
     for value, year, holds in verdict.years:
+        gap = range(before[1] + 1, year) if before is not None and before[0] == value else ()
+        lines += [f"    {missing}: {say(pack, 'gap ' + str(pack.gap))}" for missing in gap]
         word = {True: "holds", False: "fails", None: "unknown"}[holds]
         lines.append(f"    {year}: {value.partition('(')[2][:-1]} {say(pack, word)}")
+        before = (value, year)
     if made.model.note:
         lines.append(f"    {say(pack, 'note')}: {made.model.note}")
     if made.model.action and verdict.value is True:

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -20,7 +20,7 @@ from evaluator.report.words import name_of, plain_number, say, shown
 from evaluator.sql.backend import Database, named, ordered
 from evaluator.sql.lower import SQL, call, cast, choose, column, text
 
-FORMULA = r"^[=+\-@\t\r＝＋－＠]"
+FORMULA = r"^[=+\-@\t\r\n＝＋－＠]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,16 +113,23 @@ def roster_json(roster: Roster, rejects: int) -> dict[str, Any]:
 def roster_csv(db: Database, pack: Pack, roster: RosterDef, made: SQL) -> Iterator[str]:
     """Give the lines of a roster's CSV, for standard output."""
     for row in (headings_of(pack, roster), *db.rows(csv_query(pack, roster, made))):
-        line = io.StringIO()
-        csv.writer(line, lineterminator="").writerow(["" if cell is None else cell for cell in row])
-        yield line.getvalue()
+        yield csv_line(["" if cell is None else cell for cell in row]).removesuffix("\n")
+
+
+def csv_line(cells: Iterable[str]) -> str:
+    """Write cells as a line of CSV."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(cells)
+    return line.getvalue()
 
 
 def csv_query(pack: Pack, roster: RosterDef, made: SQL) -> exp.Select:
     """Return a roster's rows as the text of CSV cells."""
     cells: list[SQL] = []
     kinds = {name: formula.node.type for name, formula in roster.columns if formula is not None}
-    for name, heading in zip(columns_of(roster), headings_of(pack, roster), strict=True):
+    if roster.within is not None:
+        kinds["#group"] = roster.within.node.type
+    for place, name in enumerate(columns_of(roster)):
         source = column(name, "r")
         kind = kinds.get(name)
         base = kind.base if kind else "integer" if name == "rank" else "text"
@@ -136,8 +143,12 @@ def csv_query(pack: Pack, roster: RosterDef, made: SQL) -> exp.Select:
         elif base in ("integer", "date"):
             value = cast(source, "TEXT")
         else:
-            value = guarded(cast(source, "TEXT"))
-        cells.append(named(value, heading))
+            words = [str(word) for word in kind.values] if kind else []
+            labels = {word: pack.label(word) for word in words if pack.label(word) != word}
+            plain = cast(source, "TEXT")
+            cases = [(exp.EQ(this=plain.copy(), expression=text(word)), text(shown)) for word, shown in labels.items()]
+            value = guarded(choose(cases, plain) if cases else plain)
+        cells.append(named(value, f"c{place}"))  # headings may be the same
     return (
         exp.select(*cells).from_(exp.alias_(made.copy(), "r", table=True)).order_by(ordered(column("#position", "r")))
     )
@@ -154,10 +165,11 @@ def write_csv(db: Database, pack: Pack, roster: RosterDef, made: SQL, file: Path
     plain = file.with_suffix(".part.csv")
     db.write(csv_query(pack, roster, made), plain)
     with plain.open("rb") as rows, file.open("wb") as marked:
-        marked.write(b"\xef\xbb\xbf")
+        rows.readline()  # the query's own names
+        marked.write(b"\xef\xbb\xbf" + csv_line(headings_of(pack, roster)).encode())
         shutil.copyfileobj(rows, marked)
         if rejects:
-            marked.write(f"{say(pack, 'rejects', rejects)}\n".encode())
+            marked.write(csv_line([say(pack, "rejects", rejects)]).encode())
     plain.unlink()
 
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import tabulate
 
 tabulate.WIDE_CHARS_MODE = True
-tabulate.PRESERVE_WHITESPACE = True
 
 
 def as_table(headings: Sequence[str], rows: Sequence[Sequence[str]], is_right: Sequence[bool] = ()) -> str:
@@ -25,6 +24,7 @@ def as_table(headings: Sequence[str], rows: Sequence[Sequence[str]], is_right: S
         headers=list(headings),
         tablefmt="simple",
         disable_numparse=True,
+        preserve_whitespace=True,
         colalign=align,
     )
     return "\n".join(line.rstrip() for line in text.splitlines())

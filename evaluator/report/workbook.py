@@ -17,6 +17,7 @@ from evaluator.report.words import say, shown
 from evaluator.sql.backend import Database
 
 WIDEST = 40
+FIRST_DAY = dt.date(1900, 3, 1)  # before it workbooks count days that never were, or none
 
 
 def write_workbook(db: Database, pack: Pack, rosters: dict[str, exp.Table], file: Path, rejects: int) -> None:
@@ -69,7 +70,7 @@ def _write_cell(sheet: Any, line: int, place: int, value: object, pack: Pack, st
     elif isinstance(value, Decimal):
         whole = value == value.to_integral_value()
         sheet.write_number(line, place, float(value), styles["whole" if whole else "number"])
-    elif isinstance(value, dt.date):
+    elif isinstance(value, dt.date) and value >= FIRST_DAY:
         sheet.write_datetime(line, place, dt.datetime(value.year, value.month, value.day), styles["date"])
     else:
         sheet.write_string(line, place, shown(pack, value), styles["text"])
