@@ -6,7 +6,7 @@ unknown. Tests compile the text, run what it is lowered to, and compare.
 
 import datetime as dt
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -60,9 +60,12 @@ class Names:
     """A scope of names known beforehand; "ref.name" where a name belongs to what a ref leads to."""
 
     def __init__(
-        self, types: dict[str, ex.Type], unknown: set[str] = frozenset(), parameters: dict[str, ex.ParameterType] = {}
+        self,
+        types: dict[str, ex.Type],
+        unknown: Collection[str] = (),
+        parameters: dict[str, ex.ParameterType] | None = None,
     ) -> None:
-        self.types, self.unknown, self.parameters = types, unknown, parameters
+        self.types, self.unknown, self.parameters = types, unknown, parameters or {}
         self.has_history = True
 
     def find(self, parts: list[str]) -> ex.Found:

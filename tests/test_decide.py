@@ -100,7 +100,8 @@ FIELDS = [
 def db() -> Iterator[Database]:
     made = Database(threads=1)
     made.connection.execute(
-        'create table data.member ("#sid" bigint, id text, p boolean, a boolean, b boolean, x bigint, n bigint, role text)'
+        'create table data.member ("#sid" bigint, id text, p boolean, a boolean, b boolean, x bigint, n bigint,'
+        " role text)"
     )
     for sid, row in enumerate(RECORDS):
         x = None if row["x"] is None else int(row["x"] * 10**6)
@@ -142,7 +143,8 @@ class Verdict:
         lines.append("    rules:")
         for value, when in self.rules:
             said = str(value).lower() if isinstance(value, bool) else value
-            lines.append(f"      - {{otherwise: {said}}}" if when is None else f"      - {{is: {said}, when: {shown(when)}}}")
+            lines.append(f"      - {{otherwise: {said}}}" if when is None else f"      - {{is: {said},")
+            lines += [] if when is None else [f"         when: {shown(when)}}}"]
         return "\n".join(lines) + "\n"
 
     def concludes(self, row: Row) -> tuple[str, Any, int]:
@@ -230,7 +232,8 @@ def families(draw: Draw) -> list[Verdict]:
         words = Words(leaves)
         conditions = words.expressions("boolean", draw(st.integers(0, 3)))
         if draw(st.integers(0, 3)) == 0:
-            made.append(Verdict(f"v{place}", "yes_no", (True, False), False, "first", False, ((True, draw(conditions)),)))
+            rule = (True, draw(conditions))
+            made.append(Verdict(f"v{place}", "yes_no", (True, False), False, "first", False, (rule,)))
             continue
         values, levels = draw(st.sampled_from([(WORDS, True), (STARS, True), (WORDS[:2], True), (WORDS[::-1], True)]))
         pick = draw(st.sampled_from(["first", "first", "one", "highest"]))
@@ -373,7 +376,9 @@ def test_a_family_concludes_what_its_rules_say(
 
 FOUR_OF_A_KIND = """\
   only: {rules: [{otherwise: 甲}]}
-  grade: {levels: [丙, 乙, 甲], pick: highest, optional: true, rules: [{is: 甲, when: a}, {is: 甲, when: p}, {is: 丙, when: b}]}
+  grade:
+    {levels: [丙, 乙, 甲], pick: highest, optional: true,
+     rules: [{is: 甲, when: a}, {is: 甲, when: p}, {is: 丙, when: b}]}
   good: {when: grade >= '乙'}
 """
 
@@ -446,7 +451,7 @@ def fake_engine(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> Ben
 @pytest.mark.parametrize(
     ("engine", "code", "said"),
     [
-        ("raise ImportError('undefined symbol: PyEval_CallObject')", "E101", "cannot be loaded: ImportError: undefined symbol"),
+        ("raise ImportError('undefined symbol: PyEval_CallObject')", "E101", "cannot be loaded: ImportError"),
         ("import durable_rules_engine_of_another_name", "E101", "cannot be loaded: ModuleNotFoundError"),
         ("if self.asserted > 2: os._exit(3)", "E102", "of 4 situations: it ended with 3"),
         ("if self.asserted > 2: sys.stdout.flush(), os.kill(os.getpid(), signal.SIGSEGV)", "E102", "answered 2 of 4"),
@@ -461,7 +466,8 @@ def fake_engine(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> Ben
 def test_a_judge_that_fails_is_told_and_nothing_guessed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str, code: str, said: str
 ) -> None:
-    (family,), _ = compiled(load(tmp_path, "  grade: {rules: [{is: 甲, when: p}, {is: 乙, when: a}, {otherwise: 丙}]}\n"))
+    rules = "[{is: 甲, when: p}, {is: 乙, when: a}, {otherwise: 丙}]"
+    (family,), _ = compiled(load(tmp_path, f"  grade: {{rules: {rules}}}\n"))
     situations: list[dict[str, object]] = [{"g0": value} for value in ("r1", "r2", NONE, UNKNOWN)]
     text = engine if "import" in engine.lower() else ENGINE.replace("{when_asserted}", engine)
     monkeypatch.setattr(decide, "SECONDS_TO_JUDGE", 2 if "sleep" in engine else 60)

@@ -78,7 +78,9 @@ def holds(op: str, value: object, bound: object) -> bool | None:
 
 
 def all_known(row: Row, of: str, low: Said, high: Said) -> bool | None:
-    return None if row[of] is None else bool(holds(">=", row[of], low.value(row)) and holds("<=", row[of], high.value(row)))
+    if row[of] is None:
+        return None
+    return bool(holds(">=", row[of], low.value(row)) and holds("<=", row[of], high.value(row)))
 
 
 def ordered(of: str, said: Said, by_place: Callable[[Row], bool | None]) -> Said:

@@ -117,9 +117,11 @@ class Bench:
             " s text, kind text, held date, until date, peer bigint, 数 bigint)"
         )
         for sid, (key, amount, note) in enumerate(PEERS, 1):
-            run.execute("insert into data.peers values (?, 0, ?, ?, ?, ?)", [sid, sid + 1, key, millionths(amount), note])
+            values = [sid, 0, sid + 1, key, millionths(amount), note]
+            run.execute("insert into data.peers values (?, ?, ?, ?, ?, ?)", values)
         for sid, (key, x, y, n, m, p, q, s, kind, day, until, peer, other) in enumerate(THINGS, 1):
-            values = [sid, 0, sid + 1, key, millionths(x), millionths(y), n, m, p, q, s, kind, day, until, peer, millionths(other)]
+            values = [sid, 0, sid + 1, key, millionths(x), millionths(y), n, m, p, q, s, kind, day, until, peer]
+            values.append(millionths(other))
             run.execute(f"insert into data.things values ({', '.join('?' * len(values))})", values)
         self.rows = [self.plain(thing) for thing in THINGS]
 
@@ -193,6 +195,7 @@ def condition(text: str, value: Any) -> Said:
     return Said(text, 3, "boolean", value)
 
 
+BEGINS = {"调研": dt.date(2021, 1, 31), "培训": dt.date(2020, 2, 29)}
 LEAVES = [
     *(name(n, "number") for n in ("x", "y", "数", "peer.amount")),
     *(name(n, "integer") for n in ("n", "m")),
@@ -214,7 +217,7 @@ LEAVES = [
     condition("peer is null", lambda row: row["peer"] is None),
     condition("is_good(kind)", lambda row: row["kind"] == "调研"),
     Said("rank_of(kind)", ATOM, "integer", lambda row: Fraction(1 if row["kind"] == "调研" else 3), Size(1, 1, 0, 1)),
-    Said("begins(kind)", ATOM, "date", lambda row: dt.date(2021, 1, 31) if row["kind"] == "调研" else dt.date(2020, 2, 29)),
+    Said("begins(kind)", ATOM, "date", lambda row: BEGINS[row["kind"]]),
 ]
 
 
@@ -259,8 +262,7 @@ def from_late(draw: Draw, maker: Maker) -> Said:
 
     argument = maker.make("number", 1)
     holds = condition(f"late({argument.text}) = '半缺'", strict(lambda v: word(v) == "半缺", argument))
-    made = case([holds], [maker.leaf("number"), maker.leaf("number")], "else")
-    return made
+    return case([holds], [maker.leaf("number"), maker.leaf("number")], "else")
 
 
 def from_deduction(draw: Draw, maker: Maker) -> Said:
@@ -268,7 +270,8 @@ def from_deduction(draw: Draw, maker: Maker) -> Said:
 
     def value(row: Row) -> Fraction | None:
         rows = {"调研": ("-1", "-2"), "培训": ("-2", "-3.5")}[row["kind"]]
-        return known_of([argument.value(row)], lambda v: Fraction(rows[0] if v <= 0 else rows[1] if v <= 15 else "-100"))
+        found = argument.value(row)
+        return known_of([found], lambda v: Fraction(rows[0] if v <= 0 else rows[1] if v <= 15 else "-100"))
 
     return Said(f"deduction(kind, {argument.text})", ATOM, "number", value, Size(2, 8, 6, MILLION))
 

@@ -7,6 +7,7 @@ import json
 import random
 from collections.abc import Callable, Iterable
 from decimal import Decimal
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 import xlsxwriter
 from conftest import DATA, YEARS, empty_folder, history_of, rows_of, write_csv, write_pack
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from oracle import read_sheets
 
@@ -28,7 +29,11 @@ from evaluator.pack.definitions import KindDef, LineDef, Pack
 from evaluator.report.reopen import reopen
 
 Sheet = tuple[list[str], list[list[Any]]]
-WITH_FOLDER = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+SLOW: dict[str, Any] = {
+    "deadline": None,
+    "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    "phases": [Phase.explicit, Phase.reuse, Phase.generate],  # a run an example is too much for shrinking
+}
 
 
 # The same tables in other files
@@ -262,7 +267,7 @@ ROSTER = """
         max_size=25,
     ),
 )
-@settings(max_examples=12, deadline=None, suppress_health_check=WITH_FOLDER)
+@settings(max_examples=12, **SLOW)
 def test_ranks(ranks: Pack, tmp_path: Path, rows: list[tuple[str, str, str, str]]) -> None:
     """Ranks are what their names say, within groups, over ties; whoever is not ranked comes last and has none."""
     data = empty_folder(tmp_path / "data")
@@ -359,7 +364,7 @@ def clamp(entering: list[tuple[Any, Decimal]], low: int | None, high: int | None
 def lines(draw: st.DrawFn) -> dict[str, Any]:
     """A tree of lines over four sorts of works."""
     names = iter("abcd")
-    ids = iter(f"l{n}" for n in range(20))
+    ids = (f"l{n}" for n in count(1))
 
     def bounds() -> dict[str, int]:
         made = {}
@@ -374,8 +379,7 @@ def lines(draw: st.DrawFn) -> dict[str, Any]:
         if depth < 3 and draw(st.integers(0, 2)) > 0:
             items = []
             for _ in range(draw(st.integers(1, 3))):
-                if (child := line(depth + 1, next(ids))) is not None:
-                    items.append(child)
+                items.append(line(depth + 1, next(ids)))
             if items := [item for item in items if item]:
                 made["items"] = items
                 if draw(st.booleans()):
@@ -417,7 +421,7 @@ works = st.lists(
 
 
 @given(lines(), works)
-@settings(max_examples=20, deadline=None, suppress_health_check=WITH_FOLDER)
+@settings(max_examples=15, **SLOW)
 def test_caps_and_floors(tmp_path: Path, tree: dict[str, Any], records: list[Any]) -> None:
     """Nested caps and floors leave of each record what taking from the last one by one leaves."""
     home = empty_folder(tmp_path / "caps")

@@ -156,8 +156,10 @@ class _Compiler:
                 alternatives = terms(tree)
             except TooManyTerms:
                 alternatives = None
-            if alternatives is None or len(self.family.rules) + len(alternatives) > MOST_RULES or any(
-                len(verdicts) > 14 for _, verdicts in alternatives
+            if (
+                alternatives is None
+                or len(self.family.rules) + len(alternatives) > MOST_RULES
+                or any(len(verdicts) > 14 for _, verdicts in alternatives)
             ):
                 problems.add(
                     "P203",

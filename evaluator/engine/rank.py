@@ -20,7 +20,7 @@ def make_roster(state: State, roster: RosterDef) -> exp.Table:
     rows = state.rows(roster.kind, "s")
     lowering = Lowering(rows)
     ranked = both(column("is_assessed", "s"), column("is_ranked", "s"))
-    group: SQL | None = lowering.stored(roster.within) if roster.within is not None else None
+    group = shown(lowering, roster.within.node) if roster.within is not None else None
     columns: list[SQL] = [column("#sid", "s"), column("#key", "s"), named(ranked, "#ranked")]
     if group is not None:
         columns.append(named(group, "#group"))
