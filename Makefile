@@ -18,13 +18,13 @@ demo: $(VENV)/run
 	@echo "The results lie in results/daguan-2020 and results/daguan-2021; rosters.xlsx there opens in Excel."
 
 test: $(VENV)/dev
-	$(BIN)/ruff check evaluator tests fixtures bench
+	$(BIN)/ruff check evaluator tests fixtures
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n 2
 
 bench: $(VENV)/dev
-	$(BIN)/python bench/bench.py
+	$(BIN)/python tests/bench/bench.py
 
 clean:
 	rm -rf $(VENV) results .pytest_cache .mypy_cache .ruff_cache

@@ -5,6 +5,7 @@ Exit codes: 0 fine, 1 the pack or the data is wrong, 2 the command is wrong, 3 o
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -17,6 +18,7 @@ import typer
 from evaluator import __version__
 
 QUIET_SECONDS = 1.0
+STOPPED = 130  # as shells number it
 
 app = typer.Typer(
     name="evaluator",
@@ -163,23 +165,27 @@ def main() -> NoReturn:
 
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(encoding="utf-8")
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     code = 0
     try:
         code = app(standalone_mode=False) or 0
+        sys.stdout.flush()
     except Stop as stopped:
         _warn(stopped.problems)
         code = 1
     except typer.Exit as done:
         code = done.exit_code
     except KeyboardInterrupt:
-        print("\nstopped; nothing was written", file=sys.stderr)
-        code = 130
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader has gone
+        code = STOPPED
+    except (BrokenPipeError, SystemExit):  # typer exits when the reader has gone
+        with Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
         code = 0
     except Exception as wrong:
-        code = _fault(wrong)
+        # DuckDB's word for Ctrl-C
+        code = STOPPED if str(wrong) == "Query interrupted" else _fault(wrong)
+    if code == STOPPED:
+        print("\nstopped", file=sys.stderr)
     sys.exit(code)
 
 
@@ -189,7 +195,6 @@ def _fault(wrong: Exception) -> int:
     if show is not None:  # a usage error, which knows how to print itself
         show()
         return 2
-    import os
     import tempfile
     import traceback
 

@@ -63,6 +63,11 @@ def rows_of(run_folder: Path, name: str) -> list[dict[str, object]]:
     return rows
 
 
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    """Return every file of a folder."""
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
 def write_pack(folder: Path, **files: str) -> Path:
     """Write the files of a pack, each given by its name without .yaml."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -21,9 +21,7 @@ ROSTERS = [
 
 @pytest.mark.parametrize("year", YEARS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_subject(
-    runs: dict[int, Path], judged: dict[int, oracle.Result], year: int, kind: str
-) -> None:
+def test_every_subject(runs: dict[int, Path], judged: dict[int, oracle.Result], year: int, kind: str) -> None:
     subjects = {row["key"]: row for row in rows_of(runs[year], f"subjects/{kind}")}
     wanted = judged[year].subjects[kind]
     assert list(subjects) == sorted(wanted)
@@ -76,9 +74,7 @@ def test_every_roster(runs: dict[int, Path], judged: dict[int, oracle.Result], y
 
 
 @pytest.mark.parametrize("year", YEARS)
-def test_records_outside_the_year(
-    runs: dict[int, Path], judged: dict[int, oracle.Result], year: int
-) -> None:
+def test_records_outside_the_year(runs: dict[int, Path], judged: dict[int, oracle.Result], year: int) -> None:
     """Every record is kept, with the day that decides its year; those outside are counted for the reader."""
     manifest = read_manifest(runs[year])
     outside = {}

@@ -1,4 +1,4 @@
-"""What holds for any data: order and format of the files do not matter, lines add up, awards and ranks are consistent."""
+"""What holds for any data: files may come in any order and format, lines add up, awards and ranks are consistent."""
 
 from __future__ import annotations
 
@@ -119,9 +119,7 @@ FORMATS: dict[str, Callable[[Path, Sheet], None]] = {
 
 @pytest.mark.parametrize("year", YEARS)
 @pytest.mark.parametrize("seed", range(4))
-def test_files_do_not_matter(
-    daguan: Pack, runs: dict[int, Path], tmp_path: Path, year: int, seed: int
-) -> None:
+def test_files_do_not_matter(daguan: Pack, runs: dict[int, Path], tmp_path: Path, year: int, seed: int) -> None:
     """Rows and columns shuffled, tables split over files of any format in folders: the same results."""
     chance = random.Random(f"{year} {seed}")
     forms = list(FORMATS.values())
@@ -296,11 +294,11 @@ def test_ranks(ranks: Pack, tmp_path: Path, rows: list[tuple[str, str, str, str]
 @pytest.fixture(scope="module")
 def ranks(tmp_path_factory: pytest.TempPathFactory) -> Pack:
     rosters = [ROSTER.format(id=rank, rank=rank) for rank in RANKS]
-    rosters += [
-        ROSTER.format(id=f"{rank}_within", rank=rank).rstrip() + "\n        within: team\n" for rank in RANKS
-    ]
+    rosters += [ROSTER.format(id=f"{rank}_within", rank=rank).rstrip() + "\n        within: team\n" for rank in RANKS]
     return evaluator.load_pack(
-        write_pack(tmp_path_factory.mktemp("pack"), pack=RANK_PACK, person=RANK_PERSON + "".join(rosters).replace("\n\n", "\n"))
+        write_pack(
+            tmp_path_factory.mktemp("pack"), pack=RANK_PACK, person=RANK_PERSON + "".join(rosters).replace("\n\n", "\n")
+        )
     )
 
 

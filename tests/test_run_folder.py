@@ -20,7 +20,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import DATA, RULES, YEARS, history_of, rows_of, write_csv, write_pack
+from conftest import DATA, RULES, YEARS, bytes_of, history_of, rows_of, write_csv, write_pack
 from python_calamine import CalamineWorkbook
 
 import evaluator
@@ -88,7 +88,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
         home / "data" / "名单.csv",
         ("编号", "姓名", "生日", "备注", "本地"),
         [
-            *([f"{n:03}", name, days[n % 4], name[::-1], "否" if n % 5 == 4 else "是"] for n, name in enumerate(ODD_NAMES)),
+            *([f"{n:03}", x, days[n % 4], x[::-1], "否" if n % 5 == 4 else "是"] for n, x in enumerate(ODD_NAMES)),
             *([bad, "无名", "昨天", "", "是"] for bad in FORMULAS),
         ],
     )  # fmt: skip
@@ -101,9 +101,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("threads", [1, 5])
-def test_same_bytes_again(
-    runs: dict[int, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: int
-) -> None:
+def test_same_bytes_again(runs: dict[int, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
     """Neither the clock, the number of threads, the working directory nor the way paths are written shows."""
     with_threads(monkeypatch, threads)
     shutil.copytree(DATA / "2021", tmp_path / "sheets")
@@ -146,24 +144,19 @@ def with_threads(monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
     monkeypatch.setattr(duckdb, "connect", connect_with)
 
 
-def bytes_of(folder: Path) -> dict[str, bytes]:
-    """Return every file of a folder."""
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
-
-
 # Whole or absent
 
 
-class OurFault(Exception):
+class SurpriseError(Exception):
     """Something nobody expected."""
 
 
 FAILURES: dict[str, tuple[str, BaseException]] = {
-    "first table": ("evaluator.report.run_folder._Writer._subjects", OurFault()),
+    "first table": ("evaluator.report.run_folder._Writer._subjects", SurpriseError()),
     "rosters": ("evaluator.report.run_folder.write_csv", OSError(errno.ENOSPC, "No space left on device")),
-    "workbook": ("evaluator.report.run_folder.write_workbook", OurFault()),
+    "workbook": ("evaluator.report.run_folder.write_workbook", SurpriseError()),
     "stopped": ("evaluator.report.run_folder.write_workbook", KeyboardInterrupt()),
-    "manifest": ("json.dumps", OurFault()),
+    "manifest": ("json.dumps", SurpriseError()),
     "last step": ("pathlib.Path.rename", OSError(errno.EXDEV, "Invalid cross-device link")),
 }
 
@@ -178,7 +171,7 @@ def test_nothing_is_left_of_a_failed_run(
         raise wrong
 
     monkeypatch.setattr(where, fail)
-    with pytest.raises((Stop, OurFault, KeyboardInterrupt)) as raised:
+    with pytest.raises((Stop, SurpriseError, KeyboardInterrupt)) as raised:
         evaluator.run(odd.parent / "pack", odd.parent / "data", 2021, tmp_path / "out", accept_rejects=True)
     if isinstance(wrong, OSError):
         assert isinstance(raised.value, Stop)
@@ -282,6 +275,16 @@ def test_csv_opens_in_a_spreadsheet(odd: Path) -> None:
         assert re.fullmatch(r"-?\d+(\.\d*[1-9])?", total)
         assert Decimal(total) == row["total"]
     assert read_csv(odd / "rosters" / "person.nobody.csv")[0] == ["名次", "姓名"]
+
+
+def test_total_too_large(tmp_path: Path) -> None:
+    """Each number fits, their sum does not: known before anything is written, and said."""
+    pack = write_pack(tmp_path / "pack", pack=ODD_PACK, person=ODD_PERSON)
+    write_csv(tmp_path / "data" / "名单.csv", ("编号", "姓名", "本地"), [("1", "王", "是")])
+    gifts = [(n, "1", "999999999999.999999") for n in range(2)]
+    write_csv(tmp_path / "data" / "捐赠.csv", ("编号", "人", "金额"), gifts)
+    assert stops(lambda: evaluator.run(pack, tmp_path / "data", 2021, tmp_path / "out")) == ["R108"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["data", "pack"]
 
 
 def test_rejects(odd: Path) -> None:

@@ -72,7 +72,9 @@ PERSON = """
 """
 PERSONS = [("001", "王一"), ("002", "李二"), ("003", "李二"), ("004", "005"), ("005", "赵五")]
 ACTS = ("编号", "日期", "委员", "学时", "人数", "公开", "类别", "备注", "结束", "费用", "主持人", "参加人")
-FIELDS = dict(zip(("held_on", "who", "hours", "heads", "open", "kind", "remark", "until", "cost"), ACTS[1:]))
+FIELDS = dict(
+    zip(("held_on", "who", "hours", "heads", "open", "kind", "remark", "until", "cost"), ACTS[1:], strict=False)
+)
 
 
 @dataclass(frozen=True)
@@ -117,10 +119,7 @@ def read(pack: Pack, folder: Path) -> Read:
         found = db.connection.execute(f"select {columns} from work.rejects order by all").fetchall()
     finally:
         db.close()
-    rejects = [
-        (table, loaded.sheets[src].file, loaded.sheets[src].sheet, row, *why)
-        for table, src, row, *why in found
-    ]
+    rejects = [(table, loaded.sheets[src].file, loaded.sheets[src].sheet, row, *why) for table, src, row, *why in found]
     assert loaded.rejects == len(rejects)
     return Read(tables, rejects)  # type: ignore[arg-type]
 
@@ -151,23 +150,23 @@ CELLS: dict[str, dict[str, object]] = {
         **dict.fromkeys(("2021-03-05", "2021/3/5", "2021年3月5日", "2021年3月5", " 2021 年 3 月 5 日 "), DAY),
         **dict.fromkeys(("２０２１－０３－０５", "２０２１／３／５", "2021-03-05 09:30", "2021-03-05T09:30:59"), DAY),
         **dict.fromkeys(("44260", "44260.0", "４４２６０"), DAY),
-        **{"2020-02-29": dt.date(2020, 2, 29), "20000": dt.date(1954, 10, 3), "": dt.date(2021, 1, 1)},
+        "2020-02-29": dt.date(2020, 2, 29), "20000": dt.date(1954, 10, 3), "": dt.date(2021, 1, 1),
         **dict.fromkeys(("2021-02-30", "2021-02-29", "2021年13月1日", "2021-00-10", "0", "1", "99999"), BAD_DATE),
         **dict.fromkeys(("3月5日", "2021年3月", "21-3-5", "昨天", "2021-03-05前后", "44260.5", "-44260"), BAD_DATE),
     },
     "hours": {
-        **{"2": "2", " 2.50 ": "2.5", "-3": "-3", "+4.25": "4.25", "－３．５": "-3.5", "０７": "7", "": "1.5"},
-        **{"1,234,567.5": "1234567.5", "１，２３４": "1234", "1234567": "1234567", "-0": "0", "00012": "12"},
-        **{"0.1234564": "0.123456", "0.1234565": "0.123457", "-0.1234565": "-0.123457", "0.0000005": "0.000001"},
-        **{"0.00000049999999999": "0", "2.4999999999999999999999999999999999999999999999": "2.5"},
-        **{"999999999999.999999": "999999999999.999999", "999,999,999,999": "999999999999"},
+        "2": "2", " 2.50 ": "2.5", "-3": "-3", "+4.25": "4.25", "－３．５": "-3.5", "０７": "7", "": "1.5",
+        "1,234,567.5": "1234567.5", "１，２３４": "1234", "1234567": "1234567", "-0": "0", "00012": "12",
+        "0.1234564": "0.123456", "0.1234565": "0.123457", "-0.1234565": "-0.123457", "0.0000005": "0.000001",
+        "0.00000049999999999": "0", "2.4999999999999999999999999999999999999999999999": "2.5",
+        "999999999999.999999": "999999999999.999999", "999,999,999,999": "999999999999",
         **dict.fromkeys(("999999999999.9999999", "1000000000000", "1,000,000,000,000"), BAD_NUMBER),
         **dict.fromkeys(("1e3", "1E-7", "1,23", "12,34,567", "1.2.3", "--1", "5分", "一", "½", "1/2"), BAD_NUMBER),
         **dict.fromkeys((".5", "5.", "NaN", "inf", "0x10", "1_000", "5 000", "50%"), BAD_NUMBER),
     },
     "heads": {
-        **{"12": "12", " １２ ": "12", "1,200": "1200", "3.0": "3", "3.000": "3", "-5": "-5", "": "7"},
-        **{"999999999999": "999999999999"},
+        "12": "12", " １２ ": "12", "1,200": "1200", "3.0": "3", "3.000": "3", "-5": "-5", "": "7",
+        "999999999999": "999999999999",
         **dict.fromkeys(("3.5", "3.0000001", "1e3", "十", "1000000000000", "12人"), BAD_WHOLE),
     },
     "open": {
@@ -181,16 +180,16 @@ CELLS: dict[str, dict[str, object]] = {
         **dict.fromkeys(("调 研", "ab c", "视察", "调研、培训"), BAD_WORD),
     },
     "remark": {
-        **{"": "", "　": "", "007": "007", " 1,000 ": "1,000", "1e3": "1e3", "是": "是", "-": "-"},
-        **{"甲\n乙": "甲\n乙", "２０２１年": "2021年", "'引号\"": "'引号\"", "#N": "#N", "null": "null"},
+        "": "", "　": "", "007": "007", " 1,000 ": "1,000", "1e3": "1e3", "是": "是", "-": "-",
+        "甲\n乙": "甲\n乙", "２０２１年": "2021年", "'引号\"": "'引号\"", "#N": "#N", "null": "null",
         **dict.fromkeys(("#N/A", "#DIV/0!", "#REF!"), "an error of the workbook"),
     },
     "until": {"": None, "2021-3-5": DAY, "2021-2-30": BAD_DATE, "#N/A": "an error of the workbook"},
     "cost": {"": None, "0": "0", "1.5": "1.5", "无": BAD_NUMBER, "#VALUE!": "an error of the workbook"},
     "who": {
-        **{"": None, "001": "001", "王一": "001", " 王一 ": "001", "００２": "002"},
-        **{"005": "005", "赵五": "005"},  # 004 is called 005, but a number comes first
-        **{"李二": "borne by several rows of person", "孙六": "not in person", "1": "not in person"},
+        "": None, "001": "001", "王一": "001", " 王一 ": "001", "００２": "002",
+        "005": "005", "赵五": "005",  # 004 is called 005, but a number comes first
+        "李二": "borne by several rows of person", "孙六": "not in person", "1": "not in person",
         "#N/A": "an error of the workbook",
     },
 }  # fmt: skip
@@ -230,7 +229,9 @@ def test_numbers_are_exact(pack: Pack, tmp_path: Path, numbers: list[tuple[Decim
     for number, style in numbers:
         cell = f"{number:,.9f}" if style & 1 else f"{number:.9f}"
         cell = f" {cell}0000　" if style & 2 else cell
-        cells.append(cell.translate(str.maketrans("0123456789.,-", "０１２３４５６７８９．，－")) if style & 4 else cell)
+        cells.append(
+            cell.translate(str.maketrans("0123456789.,-", "０１２３４５６７８９．，－")) if style & 4 else cell
+        )
     found = read(pack, write(empty_folder(tmp_path / "data"), cells_of("hours", cells)))
     assert found.rejects == []
     half_up = [number.quantize(Decimal("1.000000"), ROUND_HALF_UP) for number, _ in numbers]
@@ -263,10 +264,7 @@ def test_workbook_cells(pack: Pack, tmp_path: Path) -> None:
         sheet.write_formula(7, 8, "=NA()", None, "#N/A")
         book.add_worksheet("空白")
     found = read(pack, tmp_path)
-    kept = [
-        [row[n] for n in ("id", "held_on", "hours", "heads", "open", "#row")]
-        for row in found.tables["acts"]
-    ]
+    kept = [[row[n] for n in ("id", "held_on", "hours", "heads", "open", "#row")] for row in found.tables["acts"]]
     assert kept == [
         ["007", DAY, Decimal("123456789.125"), 4, False, 6],
         ["a1", DAY, Decimal("0.3"), 3, True, 4],
@@ -345,7 +343,13 @@ def test_keys_twice(pack: Pack, tmp_path: Path) -> None:
             *(["same", *act], ["differ", *act], ["same ", *act], ["single", *act]),
             *(["differ", *act[:2], "3", *act[3:]], ["same", "2021年3月5日", *act[1:]], ["bad", "2021-2-30"]),
         ],
-        [("single", "001", ""), ("differ", "001", ""), ("single", "001", "again"), ("single", "004", ""), ("bad", "001", "")],
+        [
+            ("single", "001", ""),
+            ("differ", "001", ""),
+            ("single", "001", "again"),
+            ("single", "004", ""),
+            ("bad", "001", ""),
+        ],
     )
     found = read(pack, tmp_path)
     assert [(row["id"], row["#row"]) for row in found.tables["acts"]] == [("same", 2), ("single", 5)]

@@ -126,6 +126,7 @@ def explain(folder: Path, subject: str) -> Explanation:
 
 
 def _find(run: PastRun, subject: str) -> tuple[KindDef, str]:
+    subject = subject.encode(errors="replace").decode()  # a terminal may pass on anything
     kinds = list(run.pack.kinds.values())
     wanted, _, rest = subject.partition(":")
     if rest and wanted in run.pack.kinds:

@@ -49,6 +49,9 @@ def default_folder(pack: str, year: int) -> Path:
 
 def check_target(out: Path) -> None:
     """Stop before the work is done if the result could not be written."""
+    place = str(out.absolute())
+    is_utf8 = place == place.encode(errors="replace").decode()
+    stop_unless(is_utf8, "R109", f"the path {out} is not UTF-8", "name another --out")
     stop_unless(not out.exists() or (out / MANIFEST).is_file(), "R109", f"{out} exists and is not a run folder")
     parent = next(p for p in (out.absolute().parent, *out.absolute().parents) if p.exists())
     stop_unless(

@@ -11,8 +11,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import duckdb
-
 YEAR = 2025
 SECTORS = 20
 KINDS = {
@@ -67,6 +65,8 @@ def drawn(seed: str, weights: dict[str, int]) -> str:
 
 def generate(size: int, folder: Path, form: str = "parquet") -> Path:
     """Write members and records of a nation of this size into a folder."""
+    import duckdb  # here, as bench.py must stay small: a child begins with the memory of its parent
+
     folder.mkdir(parents=True, exist_ok=True)
     members = MEMBERS.format(sectors=SECTORS, size=size, last_grade=drawn("id, 'last'", LAST_GRADES))
     records = RECORDS.format(

@@ -1,0 +1,127 @@
+"""The job of the pack beside this file, written once by hand for DuckDB: as little as it can cost.
+
+python tests/bench/floor.py job DATA OUT.parquet    read, count, score, decide, rank, write a row a member
+python tests/bench/floor.py read DATA               only read the records and count them by member and kind
+python tests/bench/floor.py same RUN OUT.parquet    compare a run folder of evaluator with what `job` wrote
+
+It keeps no evidence: no score lines, no records, no rosters, no reasons, and no check of a single cell.
+Points are tenths, so that everything stays whole.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import duckdb
+
+JOB = """
+copy (
+    with counted as (
+        select
+            member,
+            count(*) filter (kind = 'plenary') as plenary,
+            count(*) filter (kind = 'meeting') as meeting,
+            count(*) filter (kind = 'inspection') as inspection,
+            count(*) filter (kind = 'hearing') as hearing,
+            count(*) filter (kind = 'survey') as survey,
+            count(*) filter (kind = 'training') as training,
+            count(*) filter (kind = 'service') as service,
+            count(*) filter (kind = 'article') as article,
+            count(*) filter (kind = 'absence') as absence,
+            count(*) filter (outcome = 'submitted') as submitted,
+            count(*) filter (outcome = 'adopted') as adopted,
+            count(*) filter (outcome = 'resolved') as resolved,
+            count(*) filter (level = 'province') as province
+        from read_parquet('{records}')
+        where held_on between date '2025-01-01' and date '2025-12-31'
+        group by member
+    ),
+    complete as (
+        select m.*, coalesce(columns(c.* exclude (member)), 0)
+        from read_parquet('{members}') as m left join counted as c on c.member = m.id
+    ),
+    scored as (
+        select
+            *,
+            plenary + meeting + inspection + hearing + survey + training + service + article as activities,
+            least(plenary * 60, 120) + least(meeting * 20, 140) + least(inspection * 30, 150)
+                + least(hearing * 40, 120) + least(survey * 50, 150) + least(training * 10, 50)
+                + least(service * 20, 80) + least(article * 30, 90) as base,
+            least(submitted * 10, 40) + least(adopted * 25, 100) + least(resolved * 40, 120)
+                + least(province * 15, 60) as bonus,
+            base + bonus - absence * 30 as total
+        from complete
+    ),
+    decided as (
+        select
+            *,
+            case
+                when vetoed or activities < 6 then 'fail'
+                when total >= 780 and activities >= 16 and absence <= 2 then 'excellent'
+                when total >= 600 and activities >= 10 then 'good'
+                when total >= 320 then 'pass'
+                else 'fail'
+            end as grade,
+            case
+                when vetoed then 0
+                when total >= 900 and activities >= 26 then 5
+                when total >= 820 and activities >= 22 then 4
+                when total >= 720 and activities >= 17 then 3
+                when total >= 600 and activities >= 12 then 2
+                when total >= 450 and activities >= 8 then 1
+                else 0
+            end as star,
+            total + case when star >= 3 then 20 * (star - 2) else 0 end as final,
+            coalesce(grade = 'fail' and last_grade = 'fail', false) as exit,
+            grade = 'excellent' and star >= 3 as is_eligible
+        from scored
+    )
+    select
+        id, activities, base, bonus, absence * -30 as absence, total, grade, star, final, exit,
+        is_eligible and rank() over (
+            partition by sector, is_eligible order by final desc, activities desc
+        ) <= count(*) over (partition by sector) // 50 as commended,
+        rank() over (order by final desc) as rank_all,
+        rank() over (partition by sector order by final desc) as rank_sector
+    from decided
+    order by id
+) to '{out}' (format parquet, compression zstd, row_group_size 122880)
+"""
+
+READ = "select count(*) from (select member, kind, count(*) as n from read_parquet('{records}') group by all)"
+
+SAME = """
+with ours as (
+    select
+        s.id, s.activities, s."points.base" * 10 as base, s."points.bonus" * 10 as bonus,
+        s."points.absence" * 10 as absence, s.total * 10 as total, s.grade, s.star, s.final * 10 as final,
+        s.exit, s.commended, o.rank as rank_all, w.rank as rank_sector
+    from '{run}/subjects/member.parquet' as s
+    join '{run}/rosters/member.all.parquet' as o using (id)
+    join '{run}/rosters/member.sector.parquet' as w using (id)
+),
+theirs as (from '{out}')
+select
+    (select count(*) from ours), (select count(*) from theirs),
+    (select count(*) from (from ours except from theirs))
+"""
+
+
+def main() -> None:
+    """Do what the command line says."""
+    what, first, *rest = sys.argv[1:]
+    files = {"records": f"{first}/records.parquet", "members": f"{first}/members.parquet"}
+    with duckdb.connect() as con:
+        if what == "job":
+            con.execute(JOB.format(**files, out=rest[0]))
+        elif what == "read":
+            con.execute(READ.format(**files)).fetchall()
+        else:
+            ours, theirs, different = con.execute(SAME.format(run=Path(first), out=rest[0])).fetchall()[0]
+            if different or ours != theirs:
+                sys.exit(f"{different} of {ours} members differ; by hand there are {theirs}")
+
+
+if __name__ == "__main__":
+    main()
