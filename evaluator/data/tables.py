@@ -43,7 +43,7 @@ HALF = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz "
 SIGNS, PLAIN_SIGNS = "．，－＋／", ".,-+/"
 TRUE = ("是", "true", "yes", "y", "1", "√", "✓", "有", "对")
 FALSE = ("否", "false", "no", "n", "0", "×", "✗", "x", "无", "错")
-DAY = r"^(\d{4})\s*[-/年]\s*(\d{1,2})\s*[-/月]\s*(\d{1,2})\s*日?([ T]\d{1,2}:\d\d(:\d\d)?)?$"
+DAY = r"^(\d{4})\s*[-/.年]\s*(\d{1,2})\s*[-/.月]\s*(\d{1,2})\s*日?([ T]\d{1,2}:\d\d(:\d\d)?)?$"
 SERIAL = r"^[2-7]\d{4}(\.0+)?$"
 NUMBER = r"^[+-]?(\d{1,12}|\d{1,3}(,\d{3}){1,3})(\.\d+)?$"
 WHOLE = r"^[+-]?(\d{1,12}|\d{1,3}(,\d{3}){1,3})(\.0+)?$"
@@ -133,11 +133,11 @@ def parsed(kind: ex.Type, spellings: dict[str, str], value: SQL) -> SQL:
         whole = cast(cast(plain.copy(), "DOUBLE"), "INT")  # five digits: exact
         return choose([(fits(DAY), day), (fits(SERIAL), exp.Add(this=first, expression=whole))])
     if kind.base == "number":
-        exact = cast(cast(bare, "DECIMAL(18,6)"), "DECIMAL(38,6)")
+        exact = cast(bare, "DECIMAL(38,6)")
         scaled = cast(exp.Mul(this=exact, expression=number(UNIT)), "BIGINT")
         return choose([(fits(NUMBER), scaled)])
     if kind.base == "integer":
-        return choose([(fits(WHOLE), cast(cast(bare, "DECIMAL(18,6)"), "BIGINT"))])
+        return choose([(fits(WHOLE), cast(cast(bare, "DECIMAL(38,6)"), "BIGINT"))])
     if kind.base == "boolean":
         low = exp.Lower(this=value.copy())
         yes, no = (exp.In(this=low.copy(), expressions=[text(w) for w in words]) for words in (TRUE, FALSE))

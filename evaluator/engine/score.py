@@ -261,15 +261,15 @@ def _beyond(alias: str, has_floor: bool, has_cap: bool) -> SQL:
     zero, total = number(0), column("all", alias)
     parts: list[SQL] = []
     if has_floor:
-        short = exp.paren(exp.Sub(this=column("low", alias), expression=total.copy()))
-        short = exp.Greatest(this=zero.copy(), expressions=[short])
-        missing = exp.Add(this=short, expression=column("minus", alias))
-        parts.append(exp.Greatest(this=zero.copy(), expressions=[missing]))
+        below = exp.paren(exp.Sub(this=column("low", alias), expression=total.copy()))
+        short = exp.Greatest(this=zero.copy(), expressions=[below])
+        given = exp.Add(this=short, expression=column("minus", alias))
+        parts.append(exp.Greatest(this=zero.copy(), expressions=[given]))
     if has_cap:
-        excess = exp.paren(exp.Sub(this=total.copy(), expression=column("high", alias)))
-        excess = exp.Greatest(this=zero.copy(), expressions=[excess])
-        missing = exp.Sub(this=column("plus", alias), expression=excess)
-        parts.append(exp.Least(this=zero.copy(), expressions=[missing]))
+        above = exp.paren(exp.Sub(this=total.copy(), expression=column("high", alias)))
+        excess = exp.Greatest(this=zero.copy(), expressions=[above])
+        taken = exp.Sub(this=column("plus", alias), expression=excess)
+        parts.append(exp.Least(this=zero.copy(), expressions=[taken]))
     return parts[0] if len(parts) == 1 else exp.paren(exp.Add(this=parts[0], expression=parts[1]))
 
 

@@ -78,9 +78,7 @@ def measured(command: list[str], limit: float) -> Figures:
 
 def middle(figures: list[Figures]) -> Figures:
     """Return the medians."""
-    return Figures(
-        median(f.seconds for f in figures), median(f.cpu for f in figures), median(f.mb for f in figures)
-    )
+    return Figures(median(f.seconds for f in figures), median(f.cpu for f in figures), median(f.mb for f in figures))
 
 
 def program(name: str, *arguments: object) -> list[str]:
@@ -100,7 +98,9 @@ class Bench:
         folder = self.folder / str(size)
         if not folder.exists():
             print(f"generating {size:,} members", file=sys.stderr)
-            measured(program("generate", size, folder), self.limit)
+            part = folder.with_suffix(".part")
+            measured(program("generate", size, part), self.limit)
+            part.rename(folder)
         return folder
 
     def evaluate(self, data: Path) -> Figures:
@@ -236,10 +236,11 @@ def main() -> None:
     parser.add_argument("--print-only", action="store_true", help="leave docs/performance.md as it is")
     wanted = parser.parse_args()
     sizes = sorted(size_of(words) for words in wanted.sizes.split(","))
-    folder = Path(tempfile.mkdtemp(prefix="evaluator-bench-", dir=wanted.data)) if not wanted.keep else wanted.data
-    if folder is None:
+    if wanted.keep and wanted.data is None:
         parser.error("--keep needs --data")
-    folder.mkdir(parents=True, exist_ok=True)
+    if wanted.data is not None:
+        wanted.data.mkdir(parents=True, exist_ok=True)
+    folder = wanted.data if wanted.keep else Path(tempfile.mkdtemp(prefix="evaluator-bench-", dir=wanted.data))
     try:
         bench = Bench(folder.absolute(), wanted.repeats, wanted.limit)
         load = f"{os.getloadavg()[0]:.1f}"

@@ -9,7 +9,7 @@ import argparse
 import json
 import resource
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -30,7 +30,7 @@ class Times:
     loading: float = 0  # of the pack
     judging: float = 0  # durable-rules: question to answer
     situations: int = 0
-    statements: list[tuple[float, int, str]] = field(default_factory=list)  # seconds, peak MB by then, beginning
+    statements: list[tuple[float, float, int, str]] = field(default_factory=list)  # s, CPU s, peak MB by then, SQL
     stages: list[tuple[float, str]] = field(default_factory=list)
 
 
@@ -41,11 +41,12 @@ class _Watched:
         self._connection, self._times = connection, times
 
     def execute(self, query: str, *rest: Any) -> duckdb.DuckDBPyConnection:
-        begin = time.perf_counter()
+        begin, cpu = time.perf_counter(), time.process_time()
         try:
             return self._connection.execute(query, *rest)
         finally:
-            self._times.statements.append((time.perf_counter() - begin, peak(), query))
+            seconds, cpu = time.perf_counter() - begin, time.process_time() - cpu
+            self._times.statements.append((seconds, cpu, peak(), query))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connection, name)
@@ -102,15 +103,15 @@ def measure(pack: Path, data: Path, year: int, out: Path) -> Times:
 
 def report(times: Times, top: int) -> str:
     """Return the slowest statements as text."""
-    known = sum(seconds for seconds, _, _ in times.statements)
+    known = sum(seconds for seconds, *_ in times.statements)
     lines = [
         f"{times.whole:.2f} s in all: {times.loading:.2f} s loading the pack, {known:.2f} s in "
         f"{len(times.statements)} statements, {times.judging:.3f} s judging {times.situations} situations; "
         f"{peak()} MB"
     ]
     lines += [f"{seconds:8.2f} s  {stage}" for seconds, stage in times.stages if stage]
-    for seconds, mb, query in sorted(times.statements, reverse=True)[:top]:
-        lines.append(f"{seconds:8.3f} s {mb:6} MB  {' '.join(query.split())[:200]}")
+    for seconds, cpu, mb, query in sorted(times.statements, reverse=True)[:top]:
+        lines.append(f"{seconds:8.3f} s {cpu:8.3f} CPU s {mb:6} MB  {' '.join(query.split())[:200]}")
     return "\n".join(lines)
 
 
