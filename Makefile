@@ -1,5 +1,7 @@
 # make demo, make test: all a new checkout needs; both set up .venv first.
-PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+# the first Python that runs and can make a virtual environment
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+  $$p -c "import ensurepip, venv" 2>/dev/null && command -v $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 # durable-rules is built from source; from Python 3.13 on it needs one name that Python no longer has

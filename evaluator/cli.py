@@ -71,7 +71,10 @@ def run(
         bool, typer.Option("--accept-rejects", help="Go on without rows that cannot be read.")
     ] = False,
 ) -> None:
-    """Assess a year: read, score, decide, rank, and write the run folder."""
+    """Assess a year and write its run folder.
+
+    Reads the files, scores, decides, ranks. Nothing is written if anything has to be mended first.
+    """
     import evaluator
     from evaluator.report.summary import run_summary
 
@@ -83,7 +86,10 @@ def run(
 
 @app.command()
 def check(pack: PackFolder) -> None:
-    """Check a pack: everything that is wrong with it, with file, line and column."""
+    """Check a rule pack.
+
+    Shows everything that is wrong with it at once, with file, line and column.
+    """
     import evaluator
 
     checked = evaluator.load_pack(pack)
@@ -98,7 +104,10 @@ def explain(
     run_folder: RunFolder,
     subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="Key or name of a subject, or kind:key.")],
 ) -> None:
-    """Explain a subject's result: every point, the record behind it, every verdict and its clause."""
+    """Explain one subject's result.
+
+    Shows every point and the record behind it, every verdict with its condition, values and clause.
+    """
     import evaluator
 
     print(evaluator.explain(run_folder, subject))
@@ -118,7 +127,10 @@ def rosters(
 
 @app.command()
 def schema() -> None:
-    """Print the JSON Schema of the pack files, by the pattern of their names."""
+    """Print the JSON Schema of pack files.
+
+    One schema for pack.yaml and one for the files of the kinds, under the patterns of their names.
+    """
     import json
 
     from evaluator.pack.model import schemas

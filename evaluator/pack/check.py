@@ -268,7 +268,7 @@ class _Checker:
         spellings: dict[str, str] = {}
         kind: ex.Type
         if model.value is not None:
-            found = self._formula(model.value, self._record(owner), None)
+            found = self._formula(model.value, self._row(owner), None)
             if found is None:
                 return None
             return FieldDef(str(name), found.node.type, found.node.nullable, name.at, value=found)
@@ -315,7 +315,7 @@ class _Checker:
             if key not in model.fields:
                 fix = rename_to(key, model.fields)
                 self.problems.add("P401", f'{name} has no field "{key}"', key.at, fix)
-        scope = self._record(name)
+        scope = self._row(name)
         date = self._formula(model.date, scope, "date") if model.date is not None else None
         expected = None
         if model.expected is not None:
@@ -420,7 +420,11 @@ class _Checker:
 
     # --- scopes ---
 
-    def _record(self, table: str, subject: str | None = None) -> _Scope:
+    def _row(self, table: str) -> _Scope:
+        """Return the scope of what is computed while data is read: fields, never what subjects came to."""
+        return _Scope(self, table, None, is_record=True, fields_only=True)
+
+    def _record(self, table: str, subject: str | None) -> _Scope:
         return _Scope(self, table, subject, is_record=True)
 
     def _subject(self, kind: str) -> _Scope:
@@ -788,8 +792,10 @@ class _Checker:
                 at = rule.key_at("otherwise" if rule.has("otherwise") else "is")
                 if model.levels and value not in type_.values:
                     near = closest(str(value), map(str, type_.values))
+                    written = rule.otherwise if rule.has("otherwise") else rule.is_
+                    place = written.at if isinstance(written, Text) else at
                     self.problems.add(
-                        "P307", f'"{value}" is not one of the levels', at, f"write {near}" if near else None
+                        "P307", f'"{value}" is not one of the levels', place, f"write {near}" if near else None
                     )
                 if rule.has("otherwise") and number != len(model.rules):
                     self.problems.add("P203", "otherwise is not the last rule", at, "move it to the end")
@@ -831,8 +837,11 @@ def _line_ids(line: Line) -> set[str]:
 class _Scope:
     """Where names are looked up: a subject's own values, or a record's fields and the subject it counts for."""
 
-    def __init__(self, checker: _Checker, owner: str, subject: str | None, is_record: bool) -> None:
+    def __init__(
+        self, checker: _Checker, owner: str, subject: str | None, is_record: bool, fields_only: bool = False
+    ) -> None:
         self.checker, self.owner, self.subject, self.is_record = checker, owner, subject, is_record
+        self.fields_only = fields_only
 
     @property
     def has_history(self) -> bool:
@@ -857,13 +866,15 @@ class _Scope:
             if name == "points" and rest == 2:
                 name = f"points.{parts[at + 1]}"
                 rest = 1
-            found = self._symbol(owner, name, records_only=self.is_record and not hops)
+            found = self._symbol(owner, name)
             if found is None and checker.models[owner].unfold is not None:
                 hops, owner = (*hops, "#source"), str(checker.models[owner].unfold)
                 continue
             if found is None:
                 failed = at + 1 if name.startswith("points.") else at
                 ids = self._line_names(owner) if name.startswith("points.") else checker.names(owner)
+                if self.fields_only:
+                    ids = [known for known in ids if known in checker.models[owner].fields]
                 raise LookupError(failed, ids)
             type_, is_nullable = found
             if rest == 1:
@@ -877,11 +888,9 @@ class _Scope:
             at += 1
         raise LookupError(len(parts) - 1, [])
 
-    def _symbol(self, owner: str, name: str, records_only: bool) -> tuple[ex.Type, bool] | None:
-        if records_only and name not in self.checker.fields[owner] and owner in self.checker.kinds:
-            model = self.checker.models[owner]
-            if self.subject is None and model.unfold is None:
-                return None  # a derived field or a date sees the row alone, never its verdicts
+    def _symbol(self, owner: str, name: str) -> tuple[ex.Type, bool] | None:
+        if self.fields_only and owner in self.checker.kinds and name not in self.checker.models[owner].fields:
+            return None
         return self.checker.symbol(owner, name)
 
     def _line_names(self, owner: str) -> list[str]:

@@ -63,7 +63,8 @@ class _TextType:
         if self.pattern:
             shown = {
                 "type": "string",
-                "pattern": self.pattern.replace(r"\Z", "$"),
+                # editors know classes of letters by their Unicode names
+                "pattern": "^" + self.pattern.replace(r"[^\W\d]\w*", r"[\p{L}_][\p{L}\p{N}_]*").replace(r"\Z", "$"),
                 "description": self.description,
             }
         return shown
@@ -162,16 +163,29 @@ def _listed(value: Any) -> Any:
     return List([value], value.at) if isinstance(value, Text) else value
 
 
-OneOrMore = BeforeValidator(_listed)
+class _Widened:
+    """Take a scalar where a list or a mapping is meant, in files and in their schema."""
+
+    def __init__(self, widen: Callable[[Any], Any]) -> None:
+        self.widen = widen
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self.widen, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [{"type": ["string", "number", "boolean"]}, handler(schema)]}
 
 
-def _short(key: str) -> BeforeValidator:
+OneOrMore = _Widened(_listed)
+
+
+def _short(key: str) -> _Widened:
     """Take a scalar for the mapping {key: scalar}."""
 
     def widen(value: Any) -> Any:
         return Map({Text(key, value.at): value}, value.at) if isinstance(value, Text) else value
 
-    return BeforeValidator(widen)
+    return _Widened(widen)
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -234,18 +248,18 @@ class Aggregate(Model):
 
     value: Expression | None = Field(None, description="an expression over this kind's own names")
     count: Name | None = Field(None, description="the table or kind whose rows are counted")
-    sum: Expression | None = None
-    min: Expression | None = None
-    max: Expression | None = None
-    any: Expression | None = None
-    distinct: Expression | None = None
+    sum: Expression | None = Field(None, description="the value that is added up")
+    min: Expression | None = Field(None, description="the value whose least is taken")
+    max: Expression | None = Field(None, description="the value whose greatest is taken")
+    any: Expression | None = Field(None, description="whether it holds for any row")
+    distinct: Expression | None = Field(None, description="the value whose different ones are counted")
     rank: Expression | None = Field(None, description="1 + how many peers come strictly before; may end in desc")
     of: Name | None = Field(None, description="the table or kind the aggregate reads")
-    where: Expression | None = None
+    where: Expression | None = Field(None, description="which rows")
     via: Annotated[list[Path_] | None, OneOrMore] = Field(None, description="the ref that leads to the subject")
     within: Expression | None = Field(None, description="peers that agree in this value; or all")
     default: Expression | None = Field(None, description="the value where there is no row (min, max)")
-    note: Words | None = None
+    note: Words | None = Field(None, description="a remark for readers")
 
     @property
     def function(self) -> str:
@@ -296,9 +310,11 @@ MeasureEntry = Annotated[Measure, _short("value")]
 class Match(Model):
     """How an argument finds its row or column: equal to one of, or a band from or up to."""
 
-    is_: list[Value] | None = Field(None, alias="is")
-    from_: list[Value] | None = Field(None, alias="from")
-    up_to: list[Value] | None = None
+    is_: list[Value] | None = Field(None, alias="is", description="the arguments, exactly")
+    from_: list[Value] | None = Field(
+        None, alias="from", description="bounds, ascending: the highest not above the argument"
+    )
+    up_to: list[Value] | None = Field(None, description="bounds, ascending: the lowest not below the argument")
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -319,16 +335,20 @@ class Match(Model):
 class Parameter(Model):
     """A constant, or a table of values called like a function."""
 
-    constant: Value | None = None
-    is_: dict[Words, Value] | None = Field(None, alias="is")
-    from_: dict[Words, Value] | None = Field(None, alias="from")
-    up_to: dict[Words, Value] | None = None
-    else_: Value | None = Field(None, alias="else")
-    rows: Match | None = None
-    columns: Match | None = None
-    values: list[list[Value]] | None = None
-    note: Words | None = None
-    clause: Words | None = None
+    constant: Value | None = Field(None, description="the one value; a scalar is short for it")
+    is_: dict[Words, Value] | None = Field(None, alias="is", description="argument to value, exactly")
+    from_: dict[Words, Value] | None = Field(
+        None, alias="from", description="bound to value: the highest bound not above the argument"
+    )
+    up_to: dict[Words, Value] | None = Field(
+        None, description="bound to value: the lowest bound not below the argument"
+    )
+    else_: Value | None = Field(None, alias="else", description="the value where nothing fits")
+    rows: Match | None = Field(None, description="how the first argument finds its row")
+    columns: Match | None = Field(None, description="how the second argument finds its column")
+    values: list[list[Value]] | None = Field(None, description="the table of values, row by row")
+    note: Words | None = Field(None, description="a remark for readers")
+    clause: Words | None = Field(None, description="the clause it rests on")
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -363,7 +383,9 @@ def _spellings(value: Any) -> Any:
 class FieldModel(Model):
     """A field of a record: read from a column of the sheet, or derived from the record's other fields."""
 
-    type: Literal["text", "number", "integer", "boolean", "date"] | None = None
+    type: Literal["text", "number", "integer", "boolean", "date"] | None = Field(
+        None, description="what a cell holds; a scalar is short for it"
+    )
     one_of: Annotated[dict[Words, list[Words]] | None, BeforeValidator(_spellings)] = Field(
         None, description="the values allowed, each with the other spellings it may have in a sheet"
     )
@@ -371,9 +393,9 @@ class FieldModel(Model):
     by: Annotated[list[Name] | None, OneOrMore] = Field(None, description="the fields of it a cell may hold")
     value: Expression | None = Field(None, description="the field is derived: an expression over the record")
     columns: Annotated[list[Words] | None, OneOrMore] = Field(None, description="headings of the column")
-    optional: Flag = False
-    default: Value | None = None
-    note: Words | None = None
+    optional: Flag = Field(False, description="whether the cell may be empty")
+    default: Value | None = Field(None, description="the value of an empty cell")
+    note: Words | None = Field(None, description="a remark for readers")
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -395,25 +417,31 @@ FieldEntry = Annotated[FieldModel, _short("type")]
 class Expected(Model):
     """Rows that ought to exist: all combinations of what these refs lead to, filled where they are missing."""
 
-    every: Annotated[list[Name], OneOrMore]
-    where: Expression | None = None
-    fill: dict[Name, Value]
+    every: Annotated[list[Name], OneOrMore] = Field(
+        description="refs of the key: all combinations of what they lead to"
+    )
+    where: Expression | None = Field(None, description="which combinations")
+    fill: dict[Name, Value] = Field(description="the fields of a row that is filled in")
 
 
 class Table(Model):
     """A table of records, read from files or sheets or unfolded from the cells of another."""
 
     files: Annotated[list[Words] | None, OneOrMore] = Field(None, description="names of files or sheets")
-    key: Annotated[list[Name] | None, OneOrMore] = None
+    key: Annotated[list[Name] | None, OneOrMore] = Field(None, description="the fields that identify a row")
     date: Expression | None = Field(None, description="decides which year a record counts in")
-    fields: dict[Name, FieldEntry] = {}
+    fields: dict[Name, FieldEntry] = Field({}, description="the fields of a row, by name")
     unfold: Name | None = Field(None, description="the table whose cells hold several names")
     into: Name | None = Field(None, description="the kind the names are of")
     label: Name | None = Field(None, description="the field that tells from which column a name came")
-    columns: dict[Words, Annotated[list[Words], OneOrMore]] | None = None
-    separators: Annotated[list[Words] | None, OneOrMore] = None
-    expected: Expected | None = None
-    note: Words | None = None
+    columns: dict[Words, Annotated[list[Words], OneOrMore]] | None = Field(
+        None, description="label to the headings of the cells that are unfolded"
+    )
+    separators: Annotated[list[Words] | None, OneOrMore] = Field(
+        None, description="what stands between two names in a cell"
+    )
+    expected: Expected | None = Field(None, description="rows that ought to exist")
+    note: Words | None = Field(None, description="a remark for readers")
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -443,19 +471,21 @@ class Table(Model):
 class Line(Model):
     """A line of the score: points of a subject, of each of its records, or the sum of further lines."""
 
-    id: Name | None = None
-    when: Expression | None = None
+    id: Name | None = Field(None, description="what the line is called; needed for items")
+    when: Expression | None = Field(None, description="the subjects the line applies to")
     each: Name | None = Field(None, description="the table whose records bring points")
-    where: Expression | None = None
-    via: Annotated[list[Path_] | None, OneOrMore] = None
-    points: Expression | None = None
+    where: Expression | None = Field(None, description="which records")
+    via: Annotated[list[Path_] | None, OneOrMore] = Field(None, description="the ref that leads to the subject")
+    points: Expression | None = Field(None, description="of each record, or of the subject")
     again: Flag = Field(False, description="its records may already have counted in an earlier line")
-    base: Expression | None = None
-    items: list[Annotated[Line, AfterValidator(lambda line: _has_id(line))]] | None = None
-    min: Expression | None = None
-    max: Expression | None = None
-    clause: Words | None = None
-    note: Words | None = None
+    base: Expression | None = Field(None, description="points before any other")
+    items: list[Annotated[Line, AfterValidator(lambda line: _has_id(line))]] | None = Field(
+        None, description="the lines that add up to this one"
+    )
+    min: Expression | None = Field(None, description="the least it comes to")
+    max: Expression | None = Field(None, description="the most it comes to")
+    clause: Words | None = Field(None, description="the clause it rests on")
+    note: Words | None = Field(None, description="a remark for readers")
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -479,13 +509,13 @@ def _has_id(line: Line) -> Line:
 class Rule(Model):
     """One rule of a verdict: its value and when it holds, or the value otherwise."""
 
-    is_: Value | None = Field(None, alias="is")
-    when: Expression | None = None
-    otherwise: Value | None = None
-    clause: Words | None = None
-    note: Words | None = None
-    action: Words | None = None
-    by: Words | None = None
+    is_: Value | None = Field(None, alias="is", description="the value, if the rule decides")
+    when: Expression | None = Field(None, description="when the rule holds")
+    otherwise: Value | None = Field(None, description="the value if no rule above holds")
+    clause: Words | None = Field(None, description="the clause it rests on")
+    note: Words | None = Field(None, description="a remark for readers")
+    action: Words | None = Field(None, description="what is proposed where the rule decides")
+    by: Words | None = Field(None, description="the body that decides on the proposal")
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -500,21 +530,25 @@ class Rule(Model):
 class Verdict(Model):
     """A conclusion about a subject: by rules, yes or no, by a formula, or by quota."""
 
-    rules: list[Rule] | None = None
-    pick: Literal["first", "one", "highest"] = "first"
+    rules: list[Rule] | None = Field(None, description="rules, first to last")
+    pick: Literal["first", "one", "highest"] = Field("first", description="which of the rules that hold decides")
     levels: list[Value] | None = Field(None, description="its values, worst to best")
-    optional: Flag = False
-    when: Expression | None = None
-    value: Expression | None = None
-    take: Expression | None = None
-    among: Expression | None = None
-    within: Expression | None = None
-    order_by: Annotated[list[Expression] | None, OneOrMore] = None
-    ties: Literal["include", "exclude", "stop"] | None = None
-    action: Words | None = None
-    by: Words | None = None
-    clause: Words | None = None
-    note: Words | None = None
+    optional: Flag = Field(False, description="whether it may be unknown")
+    when: Expression | None = Field(None, description="when it is yes; of a quota, when it is held")
+    value: Expression | None = Field(None, description="the formula")
+    take: Expression | None = Field(None, description="how many are chosen")
+    among: Expression | None = Field(None, description="who is eligible")
+    within: Expression | None = Field(None, description="the groups that are chosen from apart")
+    order_by: Annotated[list[Expression] | None, OneOrMore] = Field(
+        None, description="who comes first; each may end in desc"
+    )
+    ties: Literal["include", "exclude", "stop"] | None = Field(
+        None, description="what becomes of those who tie at the edge"
+    )
+    action: Words | None = Field(None, description="what is proposed where it is yes")
+    by: Words | None = Field(None, description="the body that decides on the proposal")
+    clause: Words | None = Field(None, description="the clause it rests on")
+    note: Words | None = Field(None, description="a remark for readers")
 
     @property
     def form(self) -> Literal["rules", "yes_no", "formula", "quota"]:
@@ -567,32 +601,34 @@ class Verdict(Model):
 class SetApart(Model):
     """Subjects that are set apart, and why."""
 
-    when: Expression
-    reason: Words
+    when: Expression = Field(description="who is set apart")
+    reason: Words = Field(description="why, as readers see it")
 
 
 class Roster(Model):
     """A ranked list of a kind's subjects."""
 
-    id: Name
-    where: Expression | None = None
-    order_by: Annotated[list[Expression], OneOrMore]
-    rank: Literal["competition", "dense", "ordinal"] = "competition"
-    within: Expression | None = None
-    columns: Annotated[list[Path_], OneOrMore]
+    id: Name = Field(description="what the roster is called, after its kind")
+    where: Expression | None = Field(None, description="who is listed")
+    order_by: Annotated[list[Expression], OneOrMore] = Field(description="who comes first; each may end in desc")
+    rank: Literal["competition", "dense", "ordinal"] = Field(
+        "competition", description="how ties are counted: 1 2 2 4, 1 2 2 3, or 1 2 3 4"
+    )
+    within: Expression | None = Field(None, description="the groups that are ranked apart")
+    columns: Annotated[list[Path_], OneOrMore] = Field(description="names of values, and rank")
 
 
 class Kind(Table):
     """A table whose rows are judged."""
 
     subject: Name = Field(description="the name of the kind")
-    display: Name | None = None
-    not_assessed: list[SetApart] = []
-    not_ranked: list[SetApart] = []
-    measures: dict[Name, MeasureEntry] = {}
-    score: Line | None = None
-    verdicts: dict[Name, Verdict] = {}
-    rosters: list[Roster] = []
+    display: Name | None = Field(None, description="the field by which a subject is shown; the key if left out")
+    not_assessed: list[SetApart] = Field([], description="who is listed without total and verdicts")
+    not_ranked: list[SetApart] = Field([], description="who is judged without rank")
+    measures: dict[Name, MeasureEntry] = Field({}, description="named values of a subject")
+    score: Line | None = Field(None, description="the outermost line; its value is total")
+    verdicts: dict[Name, Verdict] = Field({}, description="what is concluded, by name")
+    rosters: list[Roster] = Field([], description="ranked lists")
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -603,32 +639,32 @@ class Kind(Table):
 class Clause(Model):
     """A sentence of the source that rules rest on."""
 
-    text: Words
-    source: Words
-    note: Words | None = None
+    text: Words = Field(description="the sentence, as the source has it")
+    source: Words = Field(description="where it stands")
+    note: Words | None = Field(None, description="a remark for readers")
 
 
 class Period(Model):
     """The stretch of time a year's assessment covers."""
 
-    months: Whole = 12
-    ending: MonthDay = (12, 31)
+    months: Whole = Field(12, description="how long it is")
+    ending: MonthDay = Field((12, 31), description="the day of the year it ends on")
 
 
 class History(Model):
     """What a year without result does to a run of years."""
 
-    gap: Literal["breaks", "skipped"]
+    gap: Literal["breaks", "skipped"] = Field(description="breaks, or skipped")
 
 
 class Control(Aggregate):
     """A published total that a run must reach."""
 
-    equals: Number | None = None
-    at_least: Number | None = None
-    year: Whole
+    equals: Number | None = Field(None, description="the published figure")
+    at_least: Number | None = Field(None, description="the published figure, where it is a lower bound")
+    year: Whole = Field(description="the year it was published for")
     differs: Words | None = Field(None, description="why the source disagrees with itself: shown, no error")
-    clause: Words | None = None
+    clause: Words | None = Field(None, description="the clause it rests on")
 
     @model_validator(mode="after")
     def _whole_thing(self) -> Self:
@@ -646,14 +682,14 @@ class PackFile(Model):
     """pack.yaml: names, clauses, parameters, tables, control totals."""
 
     pack: Annotated[Text, _TextType("the name of the pack: letters, digits, _ and -", r"[^\W_][\w-]*\Z")]
-    title: dict[Name, Words]
-    language: Literal["zh", "en"]
-    period: Period = Field(default_factory=lambda: Period.model_construct())
-    history: History | None = None
-    clauses: dict[Name, Clause] = {}
-    parameters: dict[Name, ParameterEntry] = {}
-    tables: dict[Name, Table] = {}
-    reconcile: list[Control] = []
+    title: dict[Name, Words] = Field(description="what the pack is called, by language")
+    language: Literal["zh", "en"] = Field(description="the language of reports")
+    period: Period = Field(default_factory=lambda: Period.model_construct(), description="what counts in a year")
+    history: History | None = Field(None, description="how years follow each other")
+    clauses: dict[Name, Clause] = Field({}, description="the sentences rules rest on, by name")
+    parameters: dict[Name, ParameterEntry] = Field({}, description="numbers, words and tables of values, by name")
+    tables: dict[Name, Table] = Field({}, description="the tables of records, by name")
+    reconcile: list[Control] = Field([], description="published figures a run must reach")
     labels: dict[Literal["zh", "en"], dict[Words, Words]] = Field(
         {}, description="what readers see for the names and values of the pack, by language"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from evaluator.pack.model import Rule, Verdict
 from evaluator.report.explain import Condition, ExplainedLine, ExplainedVerdict, Explanation
 from evaluator.report.text import as_table
 from evaluator.report.words import name_of, plain_number, say, shown
@@ -57,7 +58,7 @@ def _score(found: Explanation) -> str:
     headings = [say(pack, w) for w in ("item", "reckoning")] + [
         "=",
         say(pack, "cap"),
-        say(pack, "cut"),
+        say(pack, "adjusted"),
         say(pack, "points"),
         say(pack, "rule"),
     ]
@@ -76,7 +77,7 @@ def _score(found: Explanation) -> str:
                 line.reckoning,
                 plain_number(line.before_bounds),
                 " ".join(bounds),
-                plain_number(-cut) if cut else "",
+                ("+" if cut < 0 else "") + plain_number(-cut) if cut else "",
                 plain_number(line.points),
                 f"{_place(made.at)}" + (f" [{made.model.clause}]" if made.model.clause else ""),
             ]
@@ -127,6 +128,8 @@ def _verdict(found: Explanation, verdict: ExplainedVerdict) -> list[str]:
         lines.append(f"    {mark} {rule.definition.number}. {value} ← {what}{reference}")
         if rule.definition.model.note:
             lines.append(f"         {say(pack, 'note')}: {rule.definition.model.note}")
+        if rule.decided and rule.definition.model.action:
+            lines.append(f"         {_proposal(found, rule.definition.model)}")
     if verdict.condition is not None:
         mark = {True: "✓ ", False: "✗ ", None: ""}[verdict.condition.is_met]
         lines.append(f"    {mark}{_condition(found, verdict.condition)}  {_place(made.at)}{_clause(made.model.clause)}")
@@ -154,9 +157,14 @@ def _verdict(found: Explanation, verdict: ExplainedVerdict) -> list[str]:
     if made.model.note:
         lines.append(f"    {say(pack, 'note')}: {made.model.note}")
     if made.model.action and verdict.value is True:
-        who = f"（{say(pack, 'by')}: {made.model.by}）" if made.model.by else ""
-        lines.append(f"    {say(pack, 'proposal')}: {made.model.action}{who}")
+        lines.append(f"    {_proposal(found, made.model)}")
     return lines
+
+
+def _proposal(found: Explanation, model: Rule | Verdict) -> str:
+    pack = found.pack
+    who = f"（{say(pack, 'by')}: {model.by}）" if model.by else ""
+    return f"{say(pack, 'proposal')}: {model.action}{who}"
 
 
 def _is_number(value: object) -> bool:

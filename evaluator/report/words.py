@@ -20,8 +20,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "base": ("基础分", "base"),
     "cap": ("封顶", "cap"),
     "floor": ("保底", "floor"),
-    "cut": ("削去", "cut"),
-    "raised": ("补足", "raised"),
+    "adjusted": ("增减", "adjusted"),
     "records": ("佐证", "Records"),
     "record": ("记录", "record"),
     "date": ("日期", "date"),
@@ -42,9 +41,9 @@ _WORDS: dict[str, tuple[str, str]] = {
     ),
     "outside": (
         "{0}：{1} 条记录不在考核期内，不计",
-        "{0}: {1} records lie outside the year and do not count",
+        "{0}: {1} outside the year, not counted",
     ),
-    "filled in": ("{0}：{1} 条应有而无的记录按规则补入", "{0}: {1} rows that ought to exist were filled in"),
+    "filled in": ("{0}：{1} 条应有而无的记录按规则补入", "{0}: {1} expected and missing, filled in"),
     "unknown conditions": (
         "{0}：有 {1} 次因缺值而无法判断，按不成立处理",
         "{0}: unknown {1} times for want of a value, taken as not met",
