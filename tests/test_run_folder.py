@@ -277,9 +277,10 @@ def test_csv_opens_in_a_spreadsheet(odd: Path) -> None:
     assert read_csv(odd / "rosters" / "person.nobody.csv")[0] == ["名次", "姓名"]
 
 
-def test_total_too_large(tmp_path: Path) -> None:
-    """Each number fits, their sum does not: known before anything is written, and said."""
-    pack = write_pack(tmp_path / "pack", pack=ODD_PACK, person=ODD_PERSON)
+@pytest.mark.parametrize("points", ["amount}", "amount, max: 10}"])
+def test_sum_too_large(tmp_path: Path, points: str) -> None:
+    """Each number fits, their sum does not, before its cap or at all: it is said, and nothing written."""
+    pack = write_pack(tmp_path / "pack", pack=ODD_PACK, person=ODD_PERSON.replace("amount}", points))
     write_csv(tmp_path / "data" / "名单.csv", ("编号", "姓名", "本地"), [("1", "王", "是")])
     gifts = [(n, "1", "999999999999.999999") for n in range(2)]
     write_csv(tmp_path / "data" / "捐赠.csv", ("编号", "人", "金额"), gifts)

@@ -147,7 +147,7 @@ BAD_TRUTH, BAD_WORD = "not true or false", "not one of 调研, 培训"
 DAY = dt.date(2021, 3, 5)
 CELLS: dict[str, dict[str, object]] = {
     "held_on": {
-        **dict.fromkeys(("2021-03-05", "2021/3/5", "2021年3月5日", "2021年3月5", " 2021 年 3 月 5 日 "), DAY),
+        **dict.fromkeys(("2021-03-05", "2021/3/5", "2021.3.5", "2021年3月5日", " 2021 年 3 月 5 日 "), DAY),
         **dict.fromkeys(("２０２１－０３－０５", "２０２１／３／５", "2021-03-05 09:30", "2021-03-05T09:30:59"), DAY),
         **dict.fromkeys(("44260", "44260.0", "４４２６０"), DAY),
         "2020-02-29": dt.date(2020, 2, 29), "20000": dt.date(1954, 10, 3), "": dt.date(2021, 1, 1),

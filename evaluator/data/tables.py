@@ -1,8 +1,8 @@
 """From raw text to typed tables: set at a time, every row that cannot be read kept with its place and reason.
 
-A typed table has the columns of its fields and, besides: `#sid` (a number that orders rows as their key does, where
-other tables refer to them), `#key` (the key as text), `#src` and `#row` (the place it came from), `#date` (the day
-that decides its year). An unfolded table has `#source` (the `#sid` of its source row) and `#column`.
+A typed table has the columns of its fields and, besides: `#sid` (a number that orders rows as their key does where
+other tables refer to them, and as they stand in their files otherwise), `#key` (the key as text), `#src` and `#row`
+(the place it came from), `#date` (the day that decides its year). An unfolded table has `#source` (the `#sid` of its source row) and `#column`.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ from evaluator.sql.lower import (
 SQL = exp.Expr
 FULL = "".join(map(chr, [*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B), 0x3000]))
 HALF = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz "
+# most cells are tidy, and one pattern tells so faster than they are tidied
+UNTIDY = f"[０-９Ａ-Ｚａ-ｚ　]|^[{BLANK}]|[{BLANK}]$|^$"
 SIGNS, PLAIN_SIGNS = "．，－＋／", ".,-+/"
 TRUE = ("是", "true", "yes", "y", "1", "√", "✓", "有", "对")
 FALSE = ("否", "false", "no", "n", "0", "×", "✗", "x", "无", "错")
@@ -111,13 +113,16 @@ def in_reading_order(pack: Pack) -> list[str]:
 
 def cleaned(raw: SQL) -> SQL:
     """Trim text, make full-width letters and digits plain, and leave null where nothing remains."""
-    plain = call("translate", raw, text(FULL), text(HALF))
-    return exp.Nullif(this=call("trim", plain, text(BLANK)), expression=text(""))
+    plain = call("translate", raw.copy(), text(FULL), text(HALF))
+    tidied = exp.Nullif(this=call("trim", plain, text(BLANK)), expression=text(""))
+    return choose([(exp.RegexpLike(this=raw.copy(), expression=text(UNTIDY)), tidied)], raw)
 
 
 def parsed(kind: ex.Type, spellings: dict[str, str], value: SQL) -> SQL:
     """Return the typed value of cleaned text, null where it is none of its type."""
-    plain = call("translate", value, text(SIGNS), text(PLAIN_SIGNS))
+    translated = call("translate", value.copy(), text(SIGNS), text(PLAIN_SIGNS))
+    is_foreign = exp.RegexpLike(this=value.copy(), expression=text(f"[{SIGNS}]"))
+    plain = choose([(is_foreign, translated)], value.copy())
     bare = call("replace", plain.copy(), text(","), text(""))
 
     def fits(pattern: str) -> SQL:
@@ -316,12 +321,22 @@ class _Typing:
         )
         typed = self._without_duplicates(made, typed, used)
         typed = self._with_expected(made, typed, used)
+        if self._is_referred_to(made) or made.expected is not None:
+            sid: SQL = cast(row_number([ordered(column(k, "t")) for k in made.key]), "BIGINT")
+        else:  # nothing reads the order, and numbering by place spares sorting
+            place = exp.Mul(this=column("#src", "t"), expression=number(1 << 40))
+            sid = exp.Add(this=place, expression=column("#row", "t"))
         numbered = exp.select(
-            named(cast(row_number([ordered(column(k, "t")) for k in made.key]), "BIGINT"), "#sid"),
+            named(sid, "#sid"),
             named(self._key_text(made), "#key"),
             exp.column(exp.Star(), table="t"),
         ).from_(typed.subquery("t"))
         return self._with_keys(made, numbered, "t")
+
+    def _is_referred_to(self, made: TableDef) -> bool:
+        """Whether rows of other tables lead to this one's, or it is judged."""
+        others = self.pack.tables.values()
+        return made.name in self.pack.kinds or any(made.name in tables_read(other) for other in others)
 
     def _check(self, made: TableDef, checked: exp.Table) -> list[str]:
         """Make the table of values and faults of every row; return the fields that have a fault column."""

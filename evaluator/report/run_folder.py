@@ -39,7 +39,7 @@ from evaluator.report.workbook import write_workbook
 from evaluator.sql.backend import Database, named, ordered, table
 from evaluator.sql.lower import SQL, call, cast, column, left_join, number, text
 
-LARGEST_WORKBOOK = 100_000  # rows of rosters; beyond it people read the CSV
+LARGEST_WORKBOOK = 20_000  # rows of rosters; beyond it people read the CSV
 
 
 def default_folder(pack: str, year: int) -> Path:

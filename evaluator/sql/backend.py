@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -52,17 +54,17 @@ def window(
 
 
 class Database:
-    """One DuckDB connection, in memory with room to spill beside the result."""
+    """One DuckDB connection, in memory, with a folder of its own to spill to."""
 
-    def __init__(self, spill: Path | None = None, threads: int | None = None) -> None:
+    def __init__(self, threads: int | None = None) -> None:
+        # the default would be a folder in whatever place the user stands
         settings: dict[str, Any] = {
+            "temp_directory": str(Path(tempfile.gettempdir()) / f"evaluator-{os.getpid()}"),
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
         }
         if threads:
             settings["threads"] = threads
-        if spill is not None:
-            settings["temp_directory"] = str(spill)
         self.connection = duckdb.connect(":memory:", config=settings)
         for schema in ("raw", "data", "work"):
             self.connection.execute(f"create schema {schema}")
