@@ -82,6 +82,7 @@ tables:
 """
 START, END = dt.date(2021, 1, 1), dt.date(2021, 12, 31)
 SETTINGS: dict[str, object] = {"this_year": 2021, "period_start": START, "period_end": END}
+OPTIMIZER = "statistics_propagation"  # see test_a_text_that_no_row_has_is_unknown
 LEVELS = ex.Type("text", ("调研", "培训"), True)  # the order of the texts is the other way round
 PEERS = [("A", "10.000001", "甲"), ("B", "-0.333333", ""), ("C", "0", "it's \\ 乙😀")]
 THINGS: list[tuple[Any, ...]] = [
@@ -180,6 +181,7 @@ class TableScope:
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     made = Bench(tmp_path_factory.mktemp("pack"))
+    made.db.connection.execute(f"set disabled_optimizers = '{OPTIMIZER}'")
     yield made
     made.db.close()
 
@@ -297,10 +299,10 @@ def as_stored(value: Any, kind: str) -> Any:
 @given(
     st.lists(
         st.sampled_from(["number", "number", "integer", "boolean", "boolean", "text", "date"]).flatmap(
-            lambda kind: WORDS.expressions(kind, 4)
+            lambda kind: WORDS.expressions(kind, 3)
         ),
         min_size=1,
-        max_size=8,
+        max_size=6,
     )
 )
 def test_every_expression_means_in_sql_what_it_says(bench: Bench, said: list[Said]) -> None:
@@ -311,6 +313,15 @@ def test_every_expression_means_in_sql_what_it_says(bench: Bench, said: list[Sai
         assert node.type.base == one.type, one
         assert node.nullable or None not in wanted, one
         assert values == wanted, one
+
+
+@pytest.mark.xfail(reason="DuckDB 2.0.0 fails where its statistics show that no branch is taken", strict=True)
+def test_a_text_that_no_row_has_is_unknown(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    try:
+        assert bench.values("case when n > 5000 then '优秀' end = '合格'") == [[None] * len(THINGS)]
+    finally:
+        bench.db.close()
 
 
 def test_months_are_whole_ones() -> None:
