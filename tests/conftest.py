@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import fcntl
+import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,9 +13,14 @@ from textwrap import dedent
 import oracle
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import Phase, settings
 
 import evaluator
 from evaluator.pack.definitions import Pack
+
+# shrinking a failure can take minutes; HYPOTHESIS_PROFILE=default asks for it
+settings.register_profile("suite", deadline=None, phases=[Phase.explicit, Phase.generate], print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 ROOT = Path(__file__).parents[1]
 RULES = ROOT / "rules" / "daguan"

@@ -151,13 +151,13 @@ class SurpriseError(Exception):
     """Something nobody expected."""
 
 
-FAILURES: dict[str, tuple[str, BaseException]] = {
-    "first table": ("evaluator.report.run_folder._Writer._subjects", SurpriseError()),
-    "rosters": ("evaluator.report.run_folder.write_csv", OSError(errno.ENOSPC, "No space left on device")),
-    "workbook": ("evaluator.report.run_folder.write_workbook", SurpriseError()),
-    "stopped": ("evaluator.report.run_folder.write_workbook", KeyboardInterrupt()),
-    "manifest": ("json.dumps", SurpriseError()),
-    "last step": ("pathlib.Path.rename", OSError(errno.EXDEV, "Invalid cross-device link")),
+FAILURES: dict[str, tuple[str, Callable[[], BaseException]]] = {
+    "first table": ("evaluator.report.run_folder._Writer._subjects", SurpriseError),
+    "rosters": ("evaluator.report.run_folder.write_csv", lambda: OSError(errno.ENOSPC, "No space left on device")),
+    "workbook": ("evaluator.report.run_folder.write_workbook", SurpriseError),
+    "stopped": ("evaluator.report.run_folder.write_workbook", KeyboardInterrupt),
+    "manifest": ("json.dumps", SurpriseError),
+    "last step": ("pathlib.Path.rename", lambda: OSError(errno.EXDEV, "Invalid cross-device link")),
 }
 
 
@@ -165,7 +165,8 @@ FAILURES: dict[str, tuple[str, BaseException]] = {
 def test_nothing_is_left_of_a_failed_run(
     odd: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: str
 ) -> None:
-    where, wrong = FAILURES[failure]
+    where, make = FAILURES[failure]
+    wrong = make()
 
     def fail(*_: object, **__: object) -> None:
         raise wrong

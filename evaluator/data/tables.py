@@ -47,6 +47,7 @@ TRUE = ("是", "true", "yes", "y", "1", "√", "✓", "有", "对")
 FALSE = ("否", "false", "no", "n", "0", "×", "✗", "x", "无", "错")
 DAY = r"^(\d{4})\s*[-/.年]\s*(\d{1,2})\s*[-/.月]\s*(\d{1,2})\s*日?([ T]\d{1,2}:\d\d(:\d\d)?)?$"
 SERIAL = r"^[2-7]\d{4}(\.0+)?$"
+LARGEST = 10**12 - 1  # what a number may have before the point
 NUMBER = r"^[+-]?(\d{1,12}|\d{1,3}(,\d{3}){1,3})(\.\d+)?$"
 WHOLE = r"^[+-]?(\d{1,12}|\d{1,3}(,\d{3}){1,3})(\.0+)?$"
 REJECTS = table("rejects", "work")
@@ -140,7 +141,9 @@ def parsed(kind: ex.Type, spellings: dict[str, str], value: SQL) -> SQL:
     if kind.base == "number":
         exact = cast(bare, "DECIMAL(38,6)")
         scaled = cast(exp.Mul(this=exact, expression=number(UNIT)), "BIGINT")
-        return choose([(fits(NUMBER), scaled)])
+        # rounding may lift a number over the largest
+        small = exp.LTE(this=exp.Abs(this=exact.copy()), expression=exp.Literal.number(f"{LARGEST}.999999"))
+        return choose([(fits(NUMBER), choose([(small, scaled)]))])
     if kind.base == "integer":
         return choose([(fits(WHOLE), cast(cast(bare, "DECIMAL(38,6)"), "BIGINT"))])
     if kind.base == "boolean":
@@ -286,6 +289,8 @@ class _Typing:
                 value: SQL = cast(cell.copy(), "BIGINT")
                 if f.type.base == "number":
                     value = exp.Mul(this=value, expression=number(UNIT))
+                fits = exp.Between(this=cell.copy(), low=number(-LARGEST), high=number(LARGEST))
+                value = choose([(fits, value)])
                 return [named(cast(cell.copy(), "TEXT"), f"{name}#text"), named(value, name)]
         words = cleaned(cell if native == "text" else cast(cell, "TEXT"))
         columns = [named(words, f"{name}#text")]

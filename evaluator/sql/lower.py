@@ -500,7 +500,7 @@ class Lowering:
                 value = self.stored(argument)
                 if argument.type.base == "number":
                     unit = cast(exp.Literal.number("0.000001"), "DECIMAL(6, 6)")
-                    value = exp.Mul(this=cast(value, "DECIMAL(18, 0)"), expression=unit)
+                    value = exp.Mul(this=cast(value, "DECIMAL(19, 0)"), expression=unit)
                     value = call("regexp_replace", cast(exp.paren(value), "TEXT"), text("[.]?0+$"), text(""))
                 shown.append(cast(value, "TEXT"))
             parts: list[SQL] = [text(f"R106{SEPARATOR}{node.parameter}")]
