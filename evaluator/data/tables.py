@@ -2,7 +2,8 @@
 
 A typed table has the columns of its fields and, besides: `#sid` (a number that orders rows as their key does where
 other tables refer to them, and as they stand in their files otherwise), `#key` (the key as text), `#src` and `#row`
-(the place it came from), `#date` (the day that decides its year). An unfolded table has `#source` (the `#sid` of its source row) and `#column`.
+(the place it came from), `#date` (the day that decides its year). An unfolded table has `#source` (the `#sid` of its
+source row) and `#column`.
 """
 
 from __future__ import annotations
