@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Sequence
@@ -114,6 +115,8 @@ class Database:
         target = text(str(file)).sql("duckdb")
         try:
             self.connection.execute(f"copy ({query.sql('duckdb', copy=False)}) to {target} ({settings})").fetchall()
+        except duckdb.IOException as wrong:
+            raise OSError(errno.EIO, str(wrong).split("\n")[0]) from None
         except duckdb.Error as wrong:
             self._explain(wrong)
 
