@@ -5,6 +5,7 @@ Exit codes: 0 fine, 1 the pack or the data is wrong, 2 the command is wrong, 3 o
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import time
@@ -178,6 +179,8 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    # queries are trees of many small objects, and looking for cycles among them again and again costs a tenth
+    gc.set_threshold(100_000, 50, 50)
     code = 0
     try:
         code = app(standalone_mode=False) or 0

@@ -333,7 +333,7 @@ def reads(verdict: Verdict, names: set[str]) -> bool:
     return any(re.search(rf"\b{name}\b", texts) for name in names)
 
 
-@settings(FEW, max_examples=80)
+@settings(FEW, max_examples=40)
 @given(families())
 def test_a_family_concludes_what_its_rules_say(
     tmp_path_factory: pytest.TempPathFactory, db: Database, bench: Bench, verdicts: list[Verdict]

@@ -29,6 +29,7 @@ from evaluator.sql.lower import SQL, Lowering, choose, is_null, text
 UNKNOWN, NONE = "unknown", "none"
 UNSETTLED = "unsettled"
 MOST_RULES = 2000
+MOST_TERMS = 10_000  # alternatives compared at a time; more would take minutes to compile
 MOST_GATES = 200
 MOST_VALUES = 64
 SECONDS_TO_JUDGE = 600
@@ -395,10 +396,15 @@ def terms(tree: Tree) -> list[Term]:
         case "verdict":
             return [({}, {tree[1]: tree[2]})] if tree[2] else []
         case "or":
-            return _without_covered([term for part in tree[1] for term in terms(part)])
+            listed = [term for part in tree[1] for term in terms(part)]
+            if len(listed) > MOST_RULES:
+                raise TooManyTerms
+            return _without_covered(listed)
     found: list[Term] = [({}, {})]
     for part in tree[1]:
         more = terms(part)
+        if len(found) * len(more) > MOST_TERMS:
+            raise TooManyTerms
         found = _without_covered([m for a in found for b in more if (m := _meet(a, b)) is not None])
         if len(found) > MOST_RULES:
             raise TooManyTerms
