@@ -31,7 +31,6 @@ UNSETTLED = "unsettled"
 MOST_RULES = 2000
 MOST_TERMS = 10_000  # alternatives compared at a time; more would take minutes to compile
 MOST_GATES = 200
-MOST_VALUES = 64
 SECONDS_TO_JUDGE = 600
 
 # a condition over gates and verdicts, without negation:

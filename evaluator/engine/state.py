@@ -9,8 +9,8 @@ from sqlglot import exp
 
 from evaluator.data.tables import has_date
 from evaluator.pack import expression as ex
-from evaluator.pack.definitions import Formula, KindDef, LineDef, Pack
-from evaluator.sql.backend import Database, named, table
+from evaluator.pack.definitions import Formula, KindDef, Pack
+from evaluator.sql.backend import Database, table
 from evaluator.sql.lower import SQL, Lowering, Rows, both, cast, column, is_null, text
 
 
@@ -101,8 +101,3 @@ def missing_values(node: ex.Node) -> list[str]:
 def star(alias: str) -> exp.Column:
     """Write alias.*"""
     return exp.column(exp.Star(), table=alias)
-
-
-def alias_line(line: LineDef, value: SQL, part: str) -> exp.Alias:
-    """Name the column of a line's points, of its raw sum, or of its number of records."""
-    return named(value, points_column(line.id) if part == "points" else f"{part}.{line.id}")

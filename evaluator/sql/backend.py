@@ -13,7 +13,7 @@ import duckdb
 from sqlglot import exp
 
 from evaluator.diagnostics import Cell, Problems, Stop
-from evaluator.sql.lower import SEPARATOR, SQL, number, text
+from evaluator.sql.lower import SEPARATOR, SQL, text
 
 
 def table(name: str, schema: str = "data") -> exp.Table:
@@ -154,6 +154,3 @@ def first_value(values: list[SQL]) -> SQL:
 def row_number(order: Sequence[exp.Ordered], by: Sequence[SQL] | None = None) -> exp.Window:
     """Number rows from 1 in an order."""
     return window(exp.RowNumber(), by, order)
-
-
-ONE, ZERO = number(1), number(0)
