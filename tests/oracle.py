@@ -342,9 +342,7 @@ def judge_member(member: Row, tables: Tables, year: int) -> dict[str, Value]:
     return subject | {"total": total, "grade": grade, "commended": False}
 
 
-def judge_workstation(
-    station: Row, tables: Tables, year: int, history: Mapping[int, Result]
-) -> dict[str, Value]:
+def judge_workstation(station: Row, tables: Tables, year: int, history: Mapping[int, Result]) -> dict[str, Value]:
     """Return what a workstation's year comes to, without the commendation."""
     hosted = [r for r in tables.hosts if r["workstation"] == station["id"] and r["day"].year == year]
     joint = sum(1 for r in hosted if r["people"] > 1)
@@ -386,9 +384,7 @@ def judge_proposal(proposal: Row, tables: Tables, year: int) -> dict[str, Value]
 Order = Callable[[str], tuple[Any, ...]]
 
 
-def choose(
-    subjects: dict[str, dict[str, Value]], verdict: str, eligible: list[str], take: int, order: Order
-) -> None:
+def choose(subjects: dict[str, dict[str, Value]], verdict: str, eligible: list[str], take: int, order: Order) -> None:
     """Give a verdict to the first `take` of the eligible; a tie at the edge must not be."""
     eligible = sorted(eligible, key=order)
     if len(eligible) > take:
@@ -423,9 +419,7 @@ def assess(data_dir: Path, year: int, history: Mapping[int, Result] | None = Non
     """Return the assessment of the files in a folder for a year, with the results of earlier years."""
     tables = Tables(data_dir)
     members = {key: judge_member(row, tables, year) for key, row in tables.members.items()}
-    stations = {
-        key: judge_workstation(row, tables, year, history or {}) for key, row in tables.workstations.items()
-    }
+    stations = {key: judge_workstation(row, tables, year, history or {}) for key, row in tables.workstations.items()}
     proposals = {key: judge_proposal(row, tables, year) for key, row in tables.proposals.items()}
 
     def by_member(key: str) -> tuple[Any, ...]:
@@ -457,9 +451,7 @@ def assess(data_dir: Path, year: int, history: Mapping[int, Result] | None = Non
             unranked=lambda key: members[key]["total"] is None,
         ),
         "workstation.commended": listed(having(stations, "commended", True), by_station),
-        "workstation.failing": listed(
-            having(stations, "grade", "不合格"), lambda key: (stations[key]["total"],)
-        ),
+        "workstation.failing": listed(having(stations, "grade", "不合格"), lambda key: (stations[key]["total"],)),
         "workstation.annual": listed(stations, lambda key: by_station(key)[:2]),
         "proposal.excellent": listed(having(proposals, "excellent", True), by_proposal, ordinal=True),
     }

@@ -41,8 +41,10 @@ from evaluator.engine.situations import rule_that_decided
 from evaluator.pack import expression as ex
 from evaluator.pack.check import load_pack
 from evaluator.pack.definitions import Pack
-from evaluator.sql.backend import Database, named, table
-from evaluator.sql.lower import Lowering, Rows
+from evaluator.sql.backend import Database
+from evaluator.sql.lower import Lowering
+from evaluator.sql.rows import Rows
+from evaluator.sql.trees import named, table
 
 PACK = """\
 pack: demo

@@ -29,8 +29,10 @@ from evaluator.diagnostics import Span, Stop
 from evaluator.pack import expression as ex
 from evaluator.pack.check import load_pack
 from evaluator.pack.definitions import Formula, Pack
-from evaluator.sql.backend import Database, named, table
-from evaluator.sql.lower import Lowering, Rows
+from evaluator.sql.backend import Database
+from evaluator.sql.lower import Lowering
+from evaluator.sql.rows import Rows
+from evaluator.sql.trees import named, table
 
 MILLION = 10**6
 PACK = """\
@@ -276,9 +278,7 @@ def from_deduction(draw: Draw, maker: Maker) -> Said:
     return Said(f"deduction(kind, {argument.text})", ATOM, "number", value, Size(2, 8, 6, MILLION))
 
 
-WORDS = Words(
-    LEAVES, [from_points, from_exactly, from_truth, from_band, from_rate, from_late, from_deduction]
-)
+WORDS = Words(LEAVES, [from_points, from_exactly, from_truth, from_band, from_rate, from_late, from_deduction])
 
 
 def as_stored(value: Any, kind: str) -> Any:

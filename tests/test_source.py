@@ -12,9 +12,7 @@ from evaluator.pack import source
 from evaluator.pack.source import List, Map, Text, read_yaml
 
 PACK = sorted((Path(__file__).parents[1] / "rules" / "daguan").glob("*.yaml"))
-SHARED = settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+SHARED = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(params=["C", "Python"])
@@ -48,9 +46,7 @@ def leaves(tree: Any) -> list[str]:
 
 # --- places -----------------------------------------------------------------------------------------------
 
-values = st.text(st.sampled_from("甲乙，：ab'\"\\#:-=(),{}[]!|>é😀   \n\n"), min_size=1, max_size=60).filter(
-    str.strip
-)
+values = st.text(st.sampled_from("甲乙，：ab'\"\\#:-=(),{}[]!|>é😀   \n\n"), min_size=1, max_size=60).filter(str.strip)
 
 
 @SHARED
@@ -285,9 +281,7 @@ def within(line: str) -> str:
     return f"题: 甲\n{above}\n{line}\n后: 1\n"
 
 
-@pytest.mark.parametrize(
-    ("line", "where", "written", "meant"), TRAPS, ids=[trap[0].strip() for trap in TRAPS]
-)
+@pytest.mark.parametrize(("line", "where", "written", "meant"), TRAPS, ids=[trap[0].strip() for trap in TRAPS])
 @pytest.mark.usefixtures("loader")
 def test_trap(tmp_path: Path, line: str, where: str, written: str, meant: str) -> None:
     text = within(line)
@@ -355,9 +349,7 @@ def test_any_change_to_a_pack_is_read_or_refused(tmp_path: Path, loader: Any, se
     data = choose.choice(WHOLE)
     for _ in range(choose.randint(1, 6)):
         at = choose.randrange(len(data))
-        data = (
-            data[:at] + choose.choice(SIGNS) * choose.choice([1, 1, 1, 3]) + data[at + choose.randint(0, 4) :]
-        )
+        data = data[:at] + choose.choice(SIGNS) * choose.choice([1, 1, 1, 3]) + data[at + choose.randint(0, 4) :]
     tree, found = read(tmp_path, data)
     assert all(str(one) for one in found)
     if tree is not None:

@@ -73,9 +73,7 @@ def as_csv(rows: Sequence[Sequence[str | None]], delimiter: str = ",", end: str 
     return "".join(delimiter.join(map(cell, row)) + end for row in rows)
 
 
-def write_workbook(
-    path: Path, cells: Sequence[Sequence[Any]], top: int = 0, left: int = 0, sheet: str = "表"
-) -> None:
+def write_workbook(path: Path, cells: Sequence[Sequence[Any]], top: int = 0, left: int = 0, sheet: str = "表") -> None:
     with xlsxwriter.Workbook(path) as book:
         page = book.add_worksheet(sheet)
         for r, row in enumerate(cells):
@@ -88,9 +86,7 @@ def write_objects(path: Path) -> None:
     lines = [{h: v for h, v in zip(HEADINGS, row, strict=True) if v is not None} for row in ROWS]
     text = [json.dumps(line, ensure_ascii=False) for line in lines]
     # numbers keep their digits
-    path.write_text(
-        "\n".join(text).replace('"2"', "2").replace('"0.5"', "0.5").replace('"-3"', "-3"), encoding="utf-8"
-    )
+    path.write_text("\n".join(text).replace('"2"', "2").replace('"0.5"', "0.5").replace('"-3"', "-3"), encoding="utf-8")
 
 
 def write_parquet(path: Path) -> None:
@@ -164,9 +160,7 @@ def test_formula_never_calculated_is_refused(tmp_path: Path, con: duckdb.DuckDBP
         for name in old.namelist():
             new.writestr(
                 name,
-                old.read(name)
-                .replace(b"<v>2</v>", b"<f>1+1</f>")
-                .replace(b'<c r="A2"><v>1</v></c>', calculated),
+                old.read(name).replace(b"<v>2</v>", b"<f>1+1</f>").replace(b'<c r="A2"><v>1</v></c>', calculated),
             )
     (tmp_path / "a.xlsx").unlink()
     _, (problem,) = read(con, tmp_path)
@@ -199,9 +193,7 @@ def test_loading_again_replaces_whatever_was_there(tmp_path: Path, con: duckdb.D
     assert con.execute("select count(*) from duckdb_tables()").fetchall() == [(0,)]
 
 
-cells = st.text(st.sampled_from('ab1.,;" \n\r\t\u3000\ufeff中'), max_size=4).filter(
-    lambda c: not re.match(' +"', c)
-)
+cells = st.text(st.sampled_from('ab1.,;" \n\r\t\u3000\ufeff中'), max_size=4).filter(lambda c: not re.match(' +"', c))
 
 
 @in_tmp
@@ -350,9 +342,7 @@ def test_rare_characters_and_many_rows_stream(tmp_path: Path, con: duckdb.DuckDB
     (tmp_path / "u.csv").write_bytes(text.encode())
     for sheet in find_sheets(tmp_path, Problems()):
         load(con, sheet, "t", ["名", "号"])
-        wrong = con.execute(
-            """select count(*), count(*) filter ("#row" <> 号::bigint + 2 or 名 <> '㐂𠮷龦') from t"""
-        )
+        wrong = con.execute("""select count(*), count(*) filter ("#row" <> 号::bigint + 2 or 名 <> '㐂𠮷龦') from t""")
         assert wrong.fetchall() == [(count, 0)]
         assert con.execute("select count(*) from duckdb_views() where view_name = 't'").fetchall() == [(1,)]
 
@@ -361,9 +351,7 @@ def test_rare_characters_and_many_rows_stream(tmp_path: Path, con: duckdb.DuckDB
 @settings(in_tmp, max_examples=30)
 @given(st.binary(max_size=200))
 @example(b"")
-def test_random_bytes_are_read_or_refused(
-    suffix: str, tmp_path_factory: pytest.TempPathFactory, data: bytes
-) -> None:
+def test_random_bytes_are_read_or_refused(suffix: str, tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     folder = tmp_path_factory.mktemp("bytes")
     assert all("[D10" in fault for fault in faults(folder, data, "t" + suffix))
 

@@ -11,8 +11,9 @@ from sqlglot import exp
 
 from evaluator.diagnostics import Problems
 from evaluator.pack import expression as ex
-from evaluator.sql.backend import Database, named, parquet
-from evaluator.sql.lower import SQL, UNIT, cast, column, number, type_named
+from evaluator.sql.backend import Database
+from evaluator.sql.ratio import UNIT
+from evaluator.sql.trees import SQL, cast, column, named, number, parquet, type_named
 
 MANIFEST = "manifest.json"
 

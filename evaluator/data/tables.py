@@ -20,22 +20,28 @@ from evaluator.diagnostics import Cell, Problems, closest
 from evaluator.pack import expression as ex
 from evaluator.pack.check import tables_read
 from evaluator.pack.definitions import FieldDef, Pack, TableDef
-from evaluator.sql.backend import Database, first_value, named, ordered, row_number, table, window
-from evaluator.sql.lower import (
-    UNIT,
-    Lowering,
-    Rows,
+from evaluator.sql.backend import Database
+from evaluator.sql.lower import Lowering
+from evaluator.sql.ratio import UNIT
+from evaluator.sql.rows import Rows
+from evaluator.sql.trees import (
     both,
     call,
     cast,
     choose,
     column,
     either,
+    first_value,
     is_null,
     left_join,
+    named,
     number,
+    ordered,
+    row_number,
+    table,
     text,
     type_named,
+    window,
 )
 
 SQL = exp.Expr

@@ -12,8 +12,9 @@ from evaluator.engine.recall import recall
 from evaluator.engine.score import can_be_unknown, line_values
 from evaluator.engine.state import State, missing_values, points_column, star
 from evaluator.pack.definitions import ExceptionDef, KindDef, LineDef
-from evaluator.sql.backend import named
-from evaluator.sql.lower import SQL, Lowering, Rows, both, choose, column, is_null, left_join, text
+from evaluator.sql.lower import Lowering
+from evaluator.sql.rows import Rows
+from evaluator.sql.trees import SQL, both, choose, column, is_null, left_join, named, text
 
 
 def compute(state: State, kind: KindDef, step: Compute, past: list[PastRun], problems: Problems) -> None:

@@ -24,7 +24,8 @@ from evaluator.diagnostics import Problems, Span, Stop
 from evaluator.engine.plan import own_nodes
 from evaluator.pack import expression as ex
 from evaluator.pack.definitions import KindDef, RuleDef, VerdictDef
-from evaluator.sql.lower import SQL, Lowering, choose, is_null, text
+from evaluator.sql.lower import Lowering
+from evaluator.sql.trees import SQL, choose, is_null, text
 
 UNKNOWN, NONE = "unknown", "none"
 UNSETTLED = "unsettled"

@@ -11,8 +11,9 @@ from evaluator.engine.plan import Value
 from evaluator.engine.state import State
 from evaluator.pack import expression as ex
 from evaluator.pack.definitions import AggregateDef, Formula, KindDef, LineDef
-from evaluator.sql.backend import named, ordered, table, window
-from evaluator.sql.lower import SQL, Lowering, Rows, both, cast, choose, column, is_null, number, text
+from evaluator.sql.lower import Lowering
+from evaluator.sql.rows import Rows
+from evaluator.sql.trees import SQL, both, cast, choose, column, is_null, named, number, ordered, table, text, window
 
 ROWS = 1 << 40  # more than any sheet has
 

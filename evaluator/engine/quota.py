@@ -7,8 +7,9 @@ from sqlglot import exp
 from evaluator.diagnostics import Problems
 from evaluator.engine.state import State, star
 from evaluator.pack.definitions import KindDef, VerdictDef
-from evaluator.sql.backend import named, ordered, window
-from evaluator.sql.lower import SQL, UNIT, Lowering, both, cast, choose, column, is_null, number
+from evaluator.sql.lower import Lowering
+from evaluator.sql.ratio import UNIT
+from evaluator.sql.trees import SQL, both, cast, choose, column, is_null, named, number, ordered, window
 
 
 def choose_quota(state: State, kind: KindDef, verdict: VerdictDef, problems: Problems) -> None:

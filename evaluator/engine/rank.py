@@ -7,8 +7,8 @@ from sqlglot import exp
 from evaluator.engine.state import State
 from evaluator.pack import expression as ex
 from evaluator.pack.definitions import RosterDef
-from evaluator.sql.backend import named, ordered, table, window
-from evaluator.sql.lower import SQL, Lowering, both, cast, choose, column
+from evaluator.sql.lower import Lowering
+from evaluator.sql.trees import SQL, both, cast, choose, column, named, ordered, table, window
 
 
 def make_roster(state: State, roster: RosterDef) -> exp.Table:

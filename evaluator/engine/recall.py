@@ -10,8 +10,8 @@ from evaluator.engine.plan import Value
 from evaluator.engine.state import State
 from evaluator.pack import expression as ex
 from evaluator.pack.definitions import KindDef
-from evaluator.sql.backend import named, ordered, table, window
-from evaluator.sql.lower import SQL, Lowering, both, cast, column, number, text
+from evaluator.sql.lower import Lowering
+from evaluator.sql.trees import SQL, both, cast, column, named, number, ordered, table, text, window
 
 
 def recall(state: State, kind: KindDef, value: Value, past: list[PastRun]) -> Gathered:

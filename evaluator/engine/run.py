@@ -24,8 +24,10 @@ from evaluator.engine.situations import Situation, conclude
 from evaluator.engine.state import State
 from evaluator.pack.definitions import ControlDef, Pack
 from evaluator.pack.model import Period
-from evaluator.sql.backend import Database, ordered
-from evaluator.sql.lower import UNIT, Lowering, column
+from evaluator.sql.backend import Database
+from evaluator.sql.lower import Lowering
+from evaluator.sql.ratio import UNIT
+from evaluator.sql.trees import column, ordered
 
 REJECTS_SHOWN = 100
 Progress = Callable[[str], None]

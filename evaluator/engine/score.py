@@ -18,8 +18,10 @@ from evaluator.engine.measure import linked_rows
 from evaluator.engine.state import State, points_column
 from evaluator.pack import expression as ex
 from evaluator.pack.definitions import Formula, KindDef, LineDef
-from evaluator.sql.backend import named, ordered, window
-from evaluator.sql.lower import SQL, UNIT, Lowering, Rows, both, cast, choose, column, is_null, number, text
+from evaluator.sql.lower import Lowering
+from evaluator.sql.ratio import UNIT
+from evaluator.sql.rows import Rows
+from evaluator.sql.trees import SQL, both, cast, choose, column, is_null, named, number, ordered, text, window
 
 
 def line_values(line: LineDef, rows: Rows) -> list[exp.Alias]:

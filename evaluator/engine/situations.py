@@ -10,8 +10,9 @@ from evaluator.diagnostics import Problems
 from evaluator.engine.decide import NONE, UNKNOWN, Bench, Family, Judgement, domain, judge, word
 from evaluator.engine.state import State, missing_values, star
 from evaluator.pack.definitions import KindDef, VerdictDef
-from evaluator.sql.backend import named, ordered, table
-from evaluator.sql.lower import SQL, UNIT, Lowering, both, cast, column, number
+from evaluator.sql.lower import Lowering
+from evaluator.sql.ratio import UNIT
+from evaluator.sql.trees import SQL, both, cast, column, named, number, ordered, table
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,10 @@ from sqlglot import exp
 from evaluator.data.tables import has_date
 from evaluator.pack import expression as ex
 from evaluator.pack.definitions import Formula, KindDef, Pack
-from evaluator.sql.backend import Database, table
-from evaluator.sql.lower import SQL, Lowering, Rows, both, cast, column, is_null, text
+from evaluator.sql.backend import Database
+from evaluator.sql.lower import Lowering
+from evaluator.sql.rows import Rows
+from evaluator.sql.trees import SQL, both, cast, column, is_null, table, text
 
 
 def points_column(line: str) -> str:

@@ -26,8 +26,8 @@ from evaluator.pack.definitions import Formula, KindDef, LineDef, Pack, RuleDef,
 from evaluator.pack.model import NAME
 from evaluator.report.reopen import PastRun, reopen
 from evaluator.report.words import plain_number, say, shown
-from evaluator.sql.backend import ordered, parquet
-from evaluator.sql.lower import Lowering, both, cast, column, text
+from evaluator.sql.lower import Lowering
+from evaluator.sql.trees import both, cast, column, ordered, parquet, text
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,9 @@ from evaluator.engine.state import State, points_column
 from evaluator.pack import expression as ex
 from evaluator.pack.check import load_pack
 from evaluator.pack.definitions import KindDef, Pack, TableDef
-from evaluator.sql.backend import Database, named, parquet, table
-from evaluator.sql.lower import SQL, UNIT, cast, column, number
+from evaluator.sql.backend import Database
+from evaluator.sql.ratio import UNIT
+from evaluator.sql.trees import SQL, cast, column, named, number, parquet, table
 
 
 @dataclass(frozen=True, slots=True)

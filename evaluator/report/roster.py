@@ -17,8 +17,8 @@ from sqlglot import exp
 from evaluator.pack.definitions import Pack, RosterDef
 from evaluator.report.text import as_table
 from evaluator.report.words import name_of, plain_number, say, shown
-from evaluator.sql.backend import Database, named, ordered
-from evaluator.sql.lower import SQL, call, cast, choose, column, text
+from evaluator.sql.backend import Database
+from evaluator.sql.trees import SQL, call, cast, choose, column, named, ordered, text
 
 FORMULA = r"^[=+\-@\t\r\n＝＋－＠]"
 

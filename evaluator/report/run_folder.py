@@ -36,8 +36,8 @@ from evaluator.pack.definitions import KindDef, TableDef
 from evaluator.report.reopen import results_of
 from evaluator.report.roster import guarded, write_csv
 from evaluator.report.workbook import write_workbook
-from evaluator.sql.backend import Database, named, ordered, table
-from evaluator.sql.lower import SQL, call, cast, column, left_join, number, text
+from evaluator.sql.backend import Database
+from evaluator.sql.trees import SQL, call, cast, column, left_join, named, number, ordered, table, text
 
 LARGEST_WORKBOOK = 20_000  # rows of rosters; beyond it people read the CSV
 

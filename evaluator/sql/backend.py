@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -13,45 +12,7 @@ import duckdb
 from sqlglot import exp
 
 from evaluator.diagnostics import Cell, Problems, Stop
-from evaluator.sql.lower import SEPARATOR, SQL, text
-
-
-def table(name: str, schema: str = "data") -> exp.Table:
-    """Name a table, quoted."""
-    return exp.table_(exp.to_identifier(name, quoted=True), db=exp.to_identifier(schema, quoted=True))
-
-
-def parquet(file: Path) -> exp.Table:
-    """Name the rows of a Parquet file."""
-    return exp.Table(this=exp.Anonymous(this="read_parquet", expressions=[text(str(file))]))
-
-
-def named(value: SQL, name: str) -> exp.Alias:
-    """Write value as "name"."""
-    return exp.Alias(this=value, alias=exp.to_identifier(name, quoted=True))
-
-
-def ordered(value: SQL, descending: bool = False, nulls_first: bool = False) -> exp.Ordered:
-    """Write one key of an ordering; where nulls go is always written, as engines differ."""
-    return exp.Ordered(this=value, desc=descending, nulls_first=nulls_first)
-
-
-def window(
-    function: SQL,
-    by: Sequence[SQL] | None = None,
-    order: Sequence[exp.Ordered] | None = None,
-    so_far: bool = False,
-) -> exp.Window:
-    """Write function over (partition by … order by …); `so_far` sums from the first row to this one."""
-    made = exp.Window(this=function)
-    if by:
-        made.set("partition_by", [part.copy() for part in by])
-    if order:
-        made.set("order", exp.Order(expressions=[key.copy() for key in order]))
-    if so_far:
-        spec = exp.WindowSpec(kind="ROWS", start="UNBOUNDED", start_side="PRECEDING", end="CURRENT ROW")
-        made.set("spec", spec)
-    return made
+from evaluator.sql.trees import SEPARATOR, SQL, text
 
 
 class Database:
@@ -144,13 +105,3 @@ class Database:
         else:
             raise wrong
         raise Stop(problems) from None
-
-
-def first_value(values: list[SQL]) -> SQL:
-    """Return the first of these that is known."""
-    return exp.Coalesce(this=values[0], expressions=values[1:]) if len(values) > 1 else values[0]
-
-
-def row_number(order: Sequence[exp.Ordered], by: Sequence[SQL] | None = None) -> exp.Window:
-    """Number rows from 1 in an order."""
-    return window(exp.RowNumber(), by, order)

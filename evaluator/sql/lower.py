@@ -8,183 +8,46 @@ only where it is stored. The database's own division is never used.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from fractions import Fraction
-from math import gcd, lcm
+from math import gcd
 
 from sqlglot import exp
 
 from evaluator.pack import expression as ex
-from evaluator.pack.definitions import Formula, Pack, ParameterDef
+from evaluator.pack.definitions import Formula, ParameterDef
 from evaluator.pack.model import Match, exact, literal
-
-PLACES = 6
-UNIT = 10**PLACES
-SEPARATOR = "\x1f"  # between the parts of a message raised inside a query
-SQL = exp.Expr
-
-
-def column(name: str, table: str) -> exp.Column:
-    """Name a column, quoted."""
-    return exp.column(exp.to_identifier(name, quoted=True), table=exp.to_identifier(table, quoted=True))
-
-
-def number(value: int) -> exp.Expr:
-    """Write a whole number; beyond 128 bits as text that cannot be read, so that nothing inexact is made of it."""
-    if abs(value) >> 127:
-        return exp.cast(text(str(value)), "INT128")
-    made = exp.Literal.number(abs(value))
-    signed: exp.Expr = exp.Neg(this=made) if value < 0 else made
-    return signed
-
-
-def text(value: str) -> exp.Literal:
-    """Write a text literal, escaped by the printer."""
-    return exp.Literal.string(value)
-
-
-_TYPES: dict[str, exp.DataType] = {}
-
-
-def cast(value: SQL, kind: str) -> exp.Cast:
-    """Write cast(value as kind); the type is parsed once."""
-    return exp.Cast(this=value, to=type_named(kind))
-
-
-def type_named(kind: str) -> exp.DataType:
-    """Return a type by its name."""
-    if kind not in _TYPES:
-        _TYPES[kind] = exp.DataType.build(kind, dialect="duckdb")
-    return _TYPES[kind].copy()
-
-
-def wide(value: SQL) -> SQL:
-    """Widen an integer so that a product cannot overflow."""
-    if isinstance(value, exp.Cast) and value.to.this == exp.DataType.Type.INT128:
-        return value
-    return cast(value, "INT128")
-
-
-def grouped(value: SQL) -> SQL:
-    """Put a condition into parentheses, as comparisons do not nest without."""
-    return exp.paren(value, copy=False) if isinstance(value, (exp.Binary, exp.In, exp.Not)) else value
-
-
-def is_literal(value: SQL) -> bool:
-    """Whether this is a number written out."""
-    return isinstance(value.this if isinstance(value, exp.Neg) else value, exp.Literal)
-
-
-def both(*conditions: SQL) -> SQL:
-    """Join conditions with and."""
-    return exp.and_(*conditions, copy=False)
-
-
-def either(*conditions: SQL) -> SQL:
-    """Join conditions with or."""
-    return exp.or_(*conditions, copy=False)
-
-
-def is_null(value: SQL) -> SQL:
-    """Write value is null."""
-    return exp.Is(this=exp.paren(value.copy(), copy=False), expression=exp.Null())
-
-
-def left_join(query: exp.Select, target: SQL, on: SQL) -> exp.Select:
-    """Add left join target on …; the query itself is changed, which spares copies."""
-    query.append("joins", exp.Join(this=target, side="LEFT", on=on))
-    return query
-
-
-def choose(branches: Sequence[tuple[SQL, SQL]], otherwise: SQL | None = None) -> SQL:
-    """Write case when … then … else … end."""
-    made = exp.Case(ifs=[exp.If(this=when, true=then) for when, then in branches])
-    if otherwise is not None:
-        made.set("default", otherwise)
-    return made
-
-
-def call(name: str, *arguments: SQL) -> SQL:
-    """Call a function that both engines spell alike."""
-    return exp.Anonymous(this=name, expressions=list(arguments))
-
-
-@dataclass(frozen=True, slots=True)
-class Ratio:
-    """num / den; den is a positive whole number known now, or an SQL integer that is positive or null."""
-
-    num: SQL
-    den: int | SQL
-
-    @property
-    def den_sql(self) -> SQL:
-        """The denominator as SQL."""
-        return number(self.den) if isinstance(self.den, int) else self.den.copy()
-
-
-class Rows:
-    """The rows an expression is computed over: a base table, and whatever its names lead to, joined once each."""
-
-    def __init__(
-        self,
-        base: SQL,
-        alias: str,
-        location: Callable[[str], SQL],
-        settings: dict[str, object],
-        pack: Pack,
-        owner: str,
-        subject: tuple[str, SQL] | None = None,
-    ) -> None:
-        self.base, self.alias, self.location, self.settings, self.pack = base, alias, location, settings, pack
-        self.owner, self.subject = owner, subject
-        self.joins: dict[tuple[str, ...], tuple[str, SQL, SQL]] = {}
-
-    def at(self, hops: tuple[str, ...]) -> str:
-        """Return the alias of the row that hops lead to, joining it where it is not yet."""
-        if not hops:
-            return self.alias
-        if hops not in self.joins:
-            before = self.at(hops[:-1])
-            alias = f"{self.alias}{len(self.joins) + 1}"
-            if hops == ("#subject",):
-                assert self.subject is not None
-                target, key = self.subject
-            else:
-                target, key = self._target(hops), column(hops[-1], before)
-            on = exp.EQ(this=key.copy(), expression=column("#sid", alias))
-            self.joins[hops] = (alias, self.location(target), on)
-        return self.joins[hops][0]
-
-    def _target(self, hops: tuple[str, ...]) -> str:
-        here = self.owner
-        for hop in hops:
-            table = self.pack.tables[here]
-            if hop == "#source":
-                assert table.unfold is not None
-                here = table.unfold.source
-            elif hop == "#subject":
-                assert self.subject is not None
-                here = self.subject[0]
-            else:
-                here = table.refs[hop]
-        return here
-
-    def column(self, name: ex.Name) -> SQL:
-        """Return the column a name stands for."""
-        return column(name.leaf, self.at(name.hops))
-
-    def select(self, *columns: SQL) -> exp.Select:
-        """Select columns from the base and everything joined so far."""
-        base = exp.alias_(self.base.copy(), self.alias, table=True, copy=False)
-        made = exp.Select(expressions=list(columns)).from_(base, copy=False)
-        for alias, table, on in self.joins.values():
-            made = left_join(made, exp.alias_(table.copy(), alias, table=True, copy=False), on.copy())
-        return made
-
-    def place(self) -> list[SQL]:
-        """Say in SQL where the base row came from: its source and its row."""
-        return [cast(column("#src", self.alias), "TEXT"), cast(column("#row", self.alias), "TEXT")]
+from evaluator.sql.ratio import (
+    OPERATORS,
+    UNIT,
+    Ratio,
+    common,
+    compare,
+    floor,
+    one_ratio,
+    product,
+    rounded,
+    stored_number,
+    times,
+    unreduced,
+)
+from evaluator.sql.rows import Rows
+from evaluator.sql.trees import (
+    SEPARATOR,
+    SQL,
+    both,
+    call,
+    cast,
+    choose,
+    column,
+    either,
+    grouped,
+    is_literal,
+    is_null,
+    number,
+    text,
+    wide,
+)
 
 
 class Lowering:
@@ -286,8 +149,8 @@ class Lowering:
         levels = left.type.values if left.type.is_ordered else right.type.values if right.type.is_ordered else ()
         if op not in ("=", "<>") and levels:
             sides = [self._level(side, levels) for side in (left, right)]
-            return _OPERATORS[op](this=sides[0], expression=sides[1])
-        return _OPERATORS[op](this=grouped(self.value(left)), expression=grouped(self.value(right)))
+            return OPERATORS[op](this=sides[0], expression=sides[1])
+        return OPERATORS[op](this=grouped(self.value(left)), expression=grouped(self.value(right)))
 
     def _level(self, node: ex.Node, levels: tuple[object, ...]) -> SQL:
         if isinstance(node, ex.Const):
@@ -337,7 +200,7 @@ class Lowering:
             return Ratio(number(known.numerator), known.denominator)
         a, b = self.ratio(node.left), self.ratio(node.right)
         if node.op in "+-":
-            made = _OPERATORS[node.op]
+            made = OPERATORS[node.op]
             (left, right), den = common([a, b])
             if not isinstance(left, exp.Column) and not isinstance(right, exp.Column):
                 left = wide(left)  # the database gives small literals 32 bits
@@ -349,8 +212,8 @@ class Lowering:
                     factor, other, ratio = (known_a, known_b, b) if known_a is not None else (known_b, known_a, a)
                     assert factor is not None and isinstance(ratio.den, int)
                     return Ratio(times(ratio.num, factor.numerator), ratio.den * factor.denominator)
-                return Ratio(_product(a.num, b.num), a.den * b.den)
-            return Ratio(_product(a.num, b.num), _product(a.den_sql, b.den_sql))
+                return Ratio(product(a.num, b.num), a.den * b.den)
+            return Ratio(product(a.num, b.num), product(a.den_sql, b.den_sql))
         divisor = constant_of(node.right)
         if divisor is not None and isinstance(a.den, int):
             if divisor == 0:
@@ -363,9 +226,9 @@ class Lowering:
         if isinstance(a.den, int) and isinstance(b.den, int):  # what both have in common would only fill the integers
             shared = gcd(a.den, b.den)
             above, below = number(b.den // shared), number(a.den // shared)
-        num = _product(_product(a.num, above), sign_of)
+        num = product(product(a.num, above), sign_of)
         absolute = exp.Abs(this=wide(b.num.copy()))
-        den = exp.Nullif(this=_product(below, absolute), expression=number(0))
+        den = exp.Nullif(this=product(below, absolute), expression=number(0))
         return Ratio(num, den)
 
     def _case(self, node: ex.Case) -> Ratio:
@@ -510,11 +373,6 @@ class Lowering:
         return exp.Null()
 
 
-_OPERATORS: dict[str, type[exp.Binary]] = {
-    "=": exp.EQ, "<>": exp.NEQ, "<": exp.LT, "<=": exp.LTE, ">": exp.GT, ">=": exp.GTE, "+": exp.Add, "-": exp.Sub,
-}  # fmt: skip
-
-
 def constant_of(node: ex.Node) -> Fraction | None:
     """Return the value of an expression of literals."""
     if isinstance(node, ex.Const) and isinstance(node.value, Fraction):
@@ -525,92 +383,3 @@ def constant_of(node: ex.Node) -> Fraction | None:
             return None
         return {"+": a + b, "-": a - b, "*": a * b}[node.op] if node.op != "/" else a / b
     return None
-
-
-def times(value: SQL, factor: int) -> SQL:
-    """Multiply by a known whole number."""
-    if factor == 1:
-        return value
-    if isinstance(value, exp.Literal):
-        return number(int(value.name) * factor)
-    return exp.paren(exp.Mul(this=exp.paren(wide(value)), expression=number(factor)))
-
-
-def _product(a: SQL, b: SQL) -> SQL:
-    return exp.paren(exp.Mul(this=wide(exp.paren(a.copy())), expression=wide(exp.paren(b.copy()))))
-
-
-def common(ratios: Sequence[Ratio]) -> tuple[list[SQL], int | SQL]:
-    """Bring fractions to one denominator."""
-    dens = [ratio.den for ratio in ratios]
-    known = [den for den in dens if isinstance(den, int)]
-    if len(known) == len(dens):
-        den = lcm(*known)
-        return [times(r.num, den // r.den) for r in ratios if isinstance(r.den, int)], den
-    whole: SQL = number(lcm(*known)) if known else number(1)
-    moving = [(i, each) for i, each in enumerate(dens) if not isinstance(each, int)]
-    for _, each in moving:
-        whole = _product(whole, each)
-    nums = []
-    for i, ratio in enumerate(ratios):
-        factor: SQL = (
-            number(lcm(*known) // ratio.den) if isinstance(ratio.den, int) else number(lcm(*known) if known else 1)
-        )
-        for j, each in moving:
-            if j != i:
-                factor = _product(factor, each)
-        nums.append(_product(ratio.num, factor))
-    return nums, whole
-
-
-def one_ratio(ratios: list[Ratio], pick: Callable[[list[SQL]], SQL]) -> Ratio:
-    """Make one fraction of several, of which `pick` takes one; those not taken may be unknown."""
-    if all(isinstance(ratio.den, int) for ratio in ratios):
-        nums, den = common(ratios)
-        return Ratio(pick(nums), den)
-    return Ratio(pick([ratio.num for ratio in ratios]), pick([ratio.den_sql for ratio in ratios]))
-
-
-def unreduced(ratio: Ratio) -> SQL:
-    """Return something that is null exactly where the fraction is."""
-    return ratio.num if isinstance(ratio.den, int) else _product(ratio.num, ratio.den)
-
-
-def compare(op: str, a: Ratio, b: Ratio) -> SQL:
-    """Compare two fractions without dividing."""
-    if isinstance(a.den, int) and isinstance(b.den, int):
-        (left, right), _ = common([a, b])
-    else:
-        left, right = _product(a.num, b.den_sql), _product(b.num, a.den_sql)
-    return _OPERATORS[op](this=left, expression=right)
-
-
-def floor(ratio: Ratio) -> SQL:
-    """Return the greatest whole number not above a fraction."""
-    if ratio.den == 1:
-        return ratio.num
-    num, den = exp.paren(ratio.num), ratio.den_sql
-    down = exp.IntDiv(this=num.copy(), expression=den.copy())
-    # integer division goes towards zero, so below zero it is done on the mirrored number
-    mirrored = exp.Neg(this=wide(num.copy()))
-    lifted = exp.paren(exp.Sub(this=exp.Add(this=mirrored, expression=den.copy()), expression=number(1)))
-    up = exp.Neg(this=exp.paren(exp.IntDiv(this=lifted, expression=den.copy())))
-    return choose([(exp.GTE(this=num.copy(), expression=number(0)), down)], up)
-
-
-def rounded(ratio: Ratio, scale: int) -> SQL:
-    """Return a fraction times `scale` as a whole number, rounded half away from zero."""
-    if isinstance(ratio.den, int) and scale % ratio.den == 0:
-        return times(ratio.num, scale // ratio.den)
-    num, den = wide(exp.paren(ratio.num)), ratio.den
-    twice = exp.Mul(this=exp.Abs(this=num), expression=number(2 * scale))
-    lifted = exp.paren(exp.Add(this=twice, expression=ratio.den_sql))
-    double = number(2 * den) if isinstance(den, int) else exp.paren(exp.Mul(this=number(2), expression=den.copy()))
-    whole = exp.IntDiv(this=lifted, expression=double)
-    negative = exp.LT(this=exp.paren(ratio.num.copy()), expression=number(0))
-    return choose([(negative, exp.Neg(this=exp.paren(whole)))], whole.copy())
-
-
-def stored_number(ratio: Ratio) -> SQL:
-    """Return a fraction as millionths."""
-    return cast(rounded(ratio, UNIT), "BIGINT")

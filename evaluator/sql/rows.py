@@ -1,0 +1,75 @@
+"""The rows an expression is computed over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlglot import exp
+
+from evaluator.pack import expression as ex
+from evaluator.pack.definitions import Pack
+from evaluator.sql.trees import SQL, cast, column, left_join
+
+
+class Rows:
+    """The rows an expression is computed over: a base table, and whatever its names lead to, joined once each."""
+
+    def __init__(
+        self,
+        base: SQL,
+        alias: str,
+        location: Callable[[str], SQL],
+        settings: dict[str, object],
+        pack: Pack,
+        owner: str,
+        subject: tuple[str, SQL] | None = None,
+    ) -> None:
+        self.base, self.alias, self.location, self.settings, self.pack = base, alias, location, settings, pack
+        self.owner, self.subject = owner, subject
+        self.joins: dict[tuple[str, ...], tuple[str, SQL, SQL]] = {}
+
+    def at(self, hops: tuple[str, ...]) -> str:
+        """Return the alias of the row that hops lead to, joining it where it is not yet."""
+        if not hops:
+            return self.alias
+        if hops not in self.joins:
+            before = self.at(hops[:-1])
+            alias = f"{self.alias}{len(self.joins) + 1}"
+            if hops == ("#subject",):
+                assert self.subject is not None
+                target, key = self.subject
+            else:
+                target, key = self._target(hops), column(hops[-1], before)
+            on = exp.EQ(this=key.copy(), expression=column("#sid", alias))
+            self.joins[hops] = (alias, self.location(target), on)
+        return self.joins[hops][0]
+
+    def _target(self, hops: tuple[str, ...]) -> str:
+        here = self.owner
+        for hop in hops:
+            table = self.pack.tables[here]
+            if hop == "#source":
+                assert table.unfold is not None
+                here = table.unfold.source
+            elif hop == "#subject":
+                assert self.subject is not None
+                here = self.subject[0]
+            else:
+                here = table.refs[hop]
+        return here
+
+    def column(self, name: ex.Name) -> SQL:
+        """Return the column a name stands for."""
+        return column(name.leaf, self.at(name.hops))
+
+    def select(self, *columns: SQL) -> exp.Select:
+        """Select columns from the base and everything joined so far."""
+        base = exp.alias_(self.base.copy(), self.alias, table=True, copy=False)
+        made = exp.Select(expressions=list(columns)).from_(base, copy=False)
+        for alias, table, on in self.joins.values():
+            made = left_join(made, exp.alias_(table.copy(), alias, table=True, copy=False), on.copy())
+        return made
+
+    def place(self) -> list[SQL]:
+        """Say in SQL where the base row came from: its source and its row."""
+        return [cast(column("#src", self.alias), "TEXT"), cast(column("#row", self.alias), "TEXT")]
