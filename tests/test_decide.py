@@ -35,7 +35,8 @@ from sayings import (
 
 from evaluator.diagnostics import Problems, Stop
 from evaluator.engine import decide
-from evaluator.engine.decide import NONE, UNKNOWN, Bench, Family, Gate, compile_family, judge, word
+from evaluator.engine.decide import Bench, judge
+from evaluator.engine.families import NONE, UNKNOWN, Family, Gate, compile_family, word
 from evaluator.engine.plan import Decide, make_plan
 from evaluator.engine.situations import rule_that_decided
 from evaluator.pack import expression as ex

@@ -15,7 +15,8 @@ from evaluator.data.history import PastRun, read_history
 from evaluator.data.tables import REJECTS, Loaded, load_tables
 from evaluator.diagnostics import Cell, Problems, Stop
 from evaluator.engine.compute import compute
-from evaluator.engine.decide import Bench, Family, Judgement, compile_family
+from evaluator.engine.decide import Bench, Judgement
+from evaluator.engine.families import Family, compile_family
 from evaluator.engine.measure import only_of
 from evaluator.engine.plan import Choose, Compute, Decide, Step, make_plan
 from evaluator.engine.quota import choose_quota

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from evaluator.diagnostics import Problems
-from evaluator.engine.decide import NONE, UNKNOWN, Bench, Family, Judgement, domain, judge, word
+from evaluator.engine.decide import Bench, Judgement, judge
+from evaluator.engine.families import NONE, UNKNOWN, Family, domain, word
 from evaluator.engine.state import State, missing_values, star
 from evaluator.pack.definitions import KindDef, VerdictDef
 from evaluator.sql.lower import Lowering
