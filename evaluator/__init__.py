@@ -26,7 +26,7 @@ def load_pack(folder: str | Path) -> Pack:
     Raises evaluator.diagnostics.Stop with everything that is wrong with it.
     """
     from evaluator.diagnostics import Problems
-    from evaluator.engine.decide import compile_family
+    from evaluator.engine.families import compile_family
     from evaluator.engine.plan import Decide, make_plan
     from evaluator.pack.check import load_pack as load
 

@@ -134,7 +134,7 @@ def schema() -> None:
     """
     import json
 
-    from evaluator.pack.model import schemas
+    from evaluator.pack.reading import schemas
 
     print(json.dumps(schemas(), ensure_ascii=False, indent=1))
 

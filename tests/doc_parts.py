@@ -11,8 +11,8 @@ from typing import Any
 
 import evaluator
 from evaluator.diagnostics import CODES, Diagnostic, Stop
-from evaluator.pack.expression import FUNCTIONS, RESERVED, SETTINGS
-from evaluator.pack.model import schemas
+from evaluator.pack.functions import FUNCTIONS, RESERVED, SETTINGS
+from evaluator.pack.reading import schemas
 from evaluator.report.summary import rosters_text
 
 PACKAGE = Path(evaluator.__file__).parent

@@ -13,7 +13,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from evaluator.pack import expression as ex
+from evaluator.pack.types import Found, ParameterType, Type
 
 Row = dict[str, Any]
 Draw = Callable[..., Any]
@@ -61,14 +61,14 @@ class Names:
 
     def __init__(
         self,
-        types: dict[str, ex.Type],
+        types: dict[str, Type],
         unknown: Collection[str] = (),
-        parameters: dict[str, ex.ParameterType] | None = None,
+        parameters: dict[str, ParameterType] | None = None,
     ) -> None:
         self.types, self.unknown, self.parameters = types, unknown, parameters or {}
         self.has_history = True
 
-    def find(self, parts: list[str]) -> ex.Found:
+    def find(self, parts: list[str]) -> Found:
         paths = [name.split(".") for name in self.types]
         for place, part in enumerate(parts):
             known = {path[place] for path in paths if path[:place] == parts[:place] and len(path) > place}
@@ -77,9 +77,9 @@ class Names:
         name = ".".join(parts)
         if name not in self.types:
             raise LookupError(len(parts) - 1, [])
-        return ex.Found(tuple(parts[:-1]), "t", parts[-1], self.types[name], name in self.unknown)
+        return Found(tuple(parts[:-1]), "t", parts[-1], self.types[name], name in self.unknown)
 
-    def parameter(self, name: str) -> ex.ParameterType | None:
+    def parameter(self, name: str) -> ParameterType | None:
         return self.parameters.get(name)
 
 

@@ -39,9 +39,22 @@ from evaluator.engine.decide import Bench, judge
 from evaluator.engine.families import NONE, UNKNOWN, Family, Gate, compile_family, word
 from evaluator.engine.plan import Decide, make_plan
 from evaluator.engine.situations import rule_that_decided
-from evaluator.pack import expression as ex
 from evaluator.pack.check import load_pack
 from evaluator.pack.definitions import Pack
+from evaluator.pack.nodes import (
+    Arithmetic,
+    Call,
+    Case,
+    Compare,
+    Const,
+    IsNull,
+    Junction,
+    Lookup,
+    Name,
+    Node,
+    Not,
+    OneOf,
+)
 from evaluator.sql.backend import Database
 from evaluator.sql.lower import Lowering
 from evaluator.sql.rows import Rows
@@ -253,40 +266,40 @@ def families(draw: Draw) -> list[Verdict]:
 # --- what gates are ---------------------------------------------------------------------------------------
 
 
-def meaning(node: ex.Node, row: Row) -> Any:
+def meaning(node: Node, row: Row) -> Any:
     """Return the value of a compiled node."""
-    parts = [meaning(child, row) for child in node.children()] if not isinstance(node, (ex.Case, ex.Lookup)) else []
+    parts = [meaning(child, row) for child in node.children()] if not isinstance(node, (Case, Lookup)) else []
     match node:
-        case ex.Const():
+        case Const():
             return node.value
-        case ex.Name():
+        case Name():
             return row[node.leaf]
-        case ex.Arithmetic(op="/"):
+        case Arithmetic(op="/"):
             return known_of(parts, lambda a, b: a / b if b else None)
-        case ex.Arithmetic():
+        case Arithmetic():
             return known_of(parts, {"+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b}[node.op])
-        case ex.Compare():
+        case Compare():
             levels = node.left.type.values if node.left.type.is_ordered else node.right.type.values
             if node.op not in ("=", "<>") and levels and not node.left.type.is_number:
                 parts = [None if part is None else levels.index(part) for part in parts]
             return known_of(parts, COMPARISONS[node.op])
-        case ex.OneOf():
+        case OneOf():
             return any_of([known_of([parts[0], item], COMPARISONS["="]) for item in parts[1:]])
-        case ex.IsNull():
+        case IsNull():
             return parts[0] is None
-        case ex.Not():
+        case Not():
             return known_of(parts, lambda a: not a)
-        case ex.Junction():
+        case Junction():
             return all_of(parts) if node.op == "and" else any_of(parts)
-        case ex.Case():
+        case Case():
             for branch in node.branches:
                 holds = meaning(branch.when, row)
                 if holds is None or holds:
                     return None if holds is None else meaning(branch.then, row)
             return meaning(node.otherwise, row)
-        case ex.Call(function="coalesce"):
+        case Call(function="coalesce"):
             return next((part for part in parts if part is not None), None)
-        case ex.Call():
+        case Call():
             return known_of(parts, FUNCTIONS[node.function])
     raise AssertionError(node)
 

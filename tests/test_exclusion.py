@@ -7,8 +7,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sayings import ATOM, Names, Row, Said, among, between, compare, is_null, join, literal, negate, number
 
-from evaluator.pack import expression as ex
 from evaluator.pack.exclusion import can_both_hold
+from evaluator.pack.expression import compile_expression
+from evaluator.pack.nodes import Node
+from evaluator.pack.types import BOOLEAN, INTEGER, NUMBER, Type
 
 KINDS = ("甲", "乙", "丙")
 LEVELS = ("优", "差", "中")  # worst to best, in no order of the alphabet
@@ -23,13 +25,13 @@ DOMAINS: dict[str, tuple[object, ...]] = {
 }
 SCOPE = Names(
     {
-        "kind": ex.Type("text", KINDS),
-        "maybe": ex.Type("text", (*KINDS, "")),
-        "level": ex.Type("text", LEVELS, True),
-        "sure": ex.BOOLEAN,
-        "asked": ex.BOOLEAN,
-        "n": ex.INTEGER,
-        "x": ex.NUMBER,
+        "kind": Type("text", KINDS),
+        "maybe": Type("text", (*KINDS, "")),
+        "level": Type("text", LEVELS, True),
+        "sure": BOOLEAN,
+        "asked": BOOLEAN,
+        "n": INTEGER,
+        "x": NUMBER,
     },
     unknown={"asked", "x"},
 )
@@ -99,8 +101,8 @@ conditions = st.recursive(
 )
 
 
-def read(text: str) -> ex.Node:
-    return ex.compile_expression(text, SCOPE, "boolean")
+def read(text: str) -> Node:
+    return compile_expression(text, SCOPE, "boolean")
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck), database=None)

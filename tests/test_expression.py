@@ -6,71 +6,88 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sayings import Names
 
-from evaluator.pack import expression as ex
-from evaluator.pack.expression import Wrong, compile_expression, split_order
+from evaluator.pack.dialect import Wrong
+from evaluator.pack.expression import compile_expression, split_order
+from evaluator.pack.nodes import (
+    Arithmetic,
+    Call,
+    Case,
+    Compare,
+    Const,
+    IsNull,
+    Junction,
+    Lookup,
+    Name,
+    Node,
+    Not,
+    OneOf,
+    Recall,
+    Setting,
+)
+from evaluator.pack.types import BOOLEAN, DATE_TYPE, INTEGER, NUMBER, TEXT, Base, ParameterType, Type
 
 GRADES = ("不合格", "合格", "优秀")
 SCOPE = Names(
     {
-        "total": ex.NUMBER,
-        "x": ex.NUMBER,
-        "n": ex.INTEGER,
-        "积分": ex.NUMBER,
-        "积分_2": ex.INTEGER,
-        "flag": ex.BOOLEAN,
-        "name": ex.TEXT,
-        "held": ex.DATE_TYPE,
-        "kind": ex.Type("text", ("调研", "培训")),
-        "grade": ex.Type("text", GRADES, True),
-        "band": ex.Type("integer", (Fraction(1), Fraction(2), Fraction(3)), True),
-        "host": ex.Type("ref", target="member"),
-        "site": ex.Type("ref", target="workstation"),
-        "site.stars": ex.INTEGER,
-        "site.站长.name": ex.TEXT,
-        "points.meetings": ex.NUMBER,
+        "total": NUMBER,
+        "x": NUMBER,
+        "n": INTEGER,
+        "积分": NUMBER,
+        "积分_2": INTEGER,
+        "flag": BOOLEAN,
+        "name": TEXT,
+        "held": DATE_TYPE,
+        "kind": Type("text", ("调研", "培训")),
+        "grade": Type("text", GRADES, True),
+        "band": Type("integer", (Fraction(1), Fraction(2), Fraction(3)), True),
+        "host": Type("ref", target="member"),
+        "site": Type("ref", target="workstation"),
+        "site.stars": INTEGER,
+        "site.站长.name": TEXT,
+        "points.meetings": NUMBER,
     },
     unknown={"x", "site.stars"},
     parameters={
-        "minimum": ex.ParameterType((), ex.INTEGER, Fraction(4)),
-        "level_points": ex.ParameterType((ex.TEXT,), ex.INTEGER, None, (("调研",),)),
-        "rate": ex.ParameterType((ex.DATE_TYPE,), ex.NUMBER, None, (None,)),
-        "cut": ex.ParameterType((ex.TEXT, ex.NUMBER), ex.NUMBER, None, (None, None)),
-        "of_truth": ex.ParameterType((ex.BOOLEAN,), ex.INTEGER, None, ((True,),)),
+        "minimum": ParameterType((), INTEGER, Fraction(4)),
+        "level_points": ParameterType((TEXT,), INTEGER, None, (("调研",),)),
+        "rate": ParameterType((DATE_TYPE,), NUMBER, None, (None,)),
+        "cut": ParameterType((TEXT, NUMBER), NUMBER, None, (None, None)),
+        "of_truth": ParameterType((BOOLEAN,), INTEGER, None, ((True,),)),
     },
 )
 
 
-def read(text: str, wanted: ex.Base | None = None) -> ex.Node:
+def read(text: str, wanted: Base | None = None) -> Node:
     return compile_expression(text, SCOPE, wanted)
 
 
-def told(node: ex.Node) -> str:
+def told(node: Node) -> str:
     """Write a tree with every pair of parentheses."""
     match node:
-        case ex.Const():
+        case Const():
             return str(node.value)
-        case ex.Name():
+        case Name():
             return ".".join([*node.hops, node.leaf])
-        case ex.Setting():
+        case Setting():
             return node.name
-        case ex.Arithmetic() | ex.Compare():
+        case Arithmetic() | Compare():
             return f"({told(node.left)} {node.op} {told(node.right)})"
-        case ex.OneOf():
+        case OneOf():
             return f"({told(node.operand)} in {', '.join(map(told, node.items))})"
-        case ex.IsNull():
+        case IsNull():
             return f"({told(node.operand)} null)"
-        case ex.Not():
+        case Not():
             return f"(not {told(node.operand)})"
-        case ex.Junction():
+        case Junction():
             return f"({f' {node.op} '.join(map(told, node.parts))})"
-        case ex.Case():
+        case Case():
             branches = " ".join(f"{told(b.when)}: {told(b.then)};" for b in node.branches)
             return f"[{branches} {told(node.otherwise)}]"
-        case ex.Call():
+        case Call():
             return f"{node.function}({', '.join(map(told, node.arguments))})"
-        case ex.Lookup():
+        case Lookup():
             return f"{node.parameter}({', '.join(map(told, node.arguments))})"
-        case ex.Recall():
+        case Recall():
             return f"{node.function}({told(node.condition)})"
     raise AssertionError(node)
 
@@ -78,51 +95,51 @@ def told(node: ex.Node) -> str:
 @pytest.mark.parametrize(
     ("text", "tree", "type_", "nullable"),
     [
-        ("1 + 2 * n - 3", "((1 + (2 * n)) - 3)", ex.INTEGER, False),
-        ("total / 2 / n", "((total / 2) / n)", ex.NUMBER, True),
-        ("total / 2 * 3", "((total / 2) * 3)", ex.NUMBER, False),
-        ("n / 2", "(n / 2)", ex.NUMBER, False),
-        ("n / 0", "(n / 0)", ex.NUMBER, True),
-        ("-n * 2 - -3", "(((0 - n) * 2) - -3)", ex.INTEGER, False),
-        ("1.5", "3/2", ex.NUMBER, False),
-        ("not flag and total > 1 or n = 2", "(((not flag) and (total > 1)) or (n = 2))", ex.BOOLEAN, False),
-        ("flag or flag and flag or flag", "(flag or (flag and flag) or flag)", ex.BOOLEAN, False),
-        ("not total > 1", "(not (total > 1))", ex.BOOLEAN, False),
-        ("not not flag", "(not (not flag))", ex.BOOLEAN, False),
-        ("x + 1 >= n * 2", "((x + 1) >= (n * 2))", ex.BOOLEAN, True),
-        ("n between 1 and 2 + 1 and flag", "(((n >= 1) and (n <= (2 + 1))) and flag)", ex.BOOLEAN, False),
-        ("n not between 1 and 2", "(not ((n >= 1) and (n <= 2)))", ex.BOOLEAN, False),
-        ("name not in ('a', 'it''s')", "(not (name in a, it's))", ex.BOOLEAN, False),
-        ("x is null and x is not null", "((x null) and (not (x null)))", ex.BOOLEAN, False),
-        ("(total > 1) = flag", "((total > 1) = flag)", ex.BOOLEAN, False),
-        ("积分 + 积分_2", "(积分 + 积分_2)", ex.NUMBER, False),
-        ("site.站长.name = '张三'", "(site.站长.name = 张三)", ex.BOOLEAN, False),
-        ("site . stars", "site.stars", ex.INTEGER, True),
-        ("points.meetings > minimum", "(points.meetings > 4)", ex.BOOLEAN, False),
-        ("held >= '2021-02-28'", "(held >= 2021-02-28)", ex.BOOLEAN, False),
-        ("'2021-01-01' <= held", "(2021-01-01 <= held)", ex.BOOLEAN, False),
-        ("year(held) <= this_year", "(year(held) <= this_year)", ex.BOOLEAN, False),
-        ("days('2021-01-01', held)", "days(2021-01-01, held)", ex.INTEGER, False),
-        ("grade >= '合格'", "(grade >= 合格)", ex.BOOLEAN, False),
-        ("band < 3", "(band < 3)", ex.BOOLEAN, False),
-        ("band < total", "(band < total)", ex.BOOLEAN, False),
-        ("case when x > 1 then n else total end", "[(x > 1): n; total]", ex.NUMBER, True),
-        ("case when flag then n when n = 1 then 0 end", "[flag: n; (n = 1): 0; None]", ex.INTEGER, True),
-        ("CASE WHEN flag THEN 'a' ELSE 'b' END", "[flag: a; b]", ex.TEXT, False),
-        ("coalesce(x, null, 0)", "coalesce(x, None, 0)", ex.NUMBER, False),
-        ("least(n, 3) + greatest(n, 2.5)", "(least(n, 3) + greatest(n, 5/2))", ex.NUMBER, False),
-        ("round(total) + round(n, 0)", "(round(total) + round(n, 0))", ex.NUMBER, False),
-        ("floor(x) + Ceil(total) + ABS(n)", "((floor(x) + ceil(total)) + abs(n))", ex.INTEGER, True),
-        ("clamp(n, 0, 3) * length(name)", "(clamp(n, 0, 3) * length(name))", ex.INTEGER, False),
-        ("contains(name, '，')", "contains(name, ，)", ex.BOOLEAN, False),
-        ("cut(name, x) + rate('2021-05-01')", "(cut(name, x) + rate(2021-05-01))", ex.NUMBER, True),
-        ("level_points('调研')", "level_points(调研)", ex.INTEGER, False),
-        ("years_running(grade = '不合格') >= 2", "(years_running((grade = 不合格)) >= 2)", ex.BOOLEAN, False),
-        ("name = 'a -- b == \"c\" ≥ ; //'", '(name = a -- b == "c" ≥ ; //)', ex.BOOLEAN, False),
-        ("\n  total\n  > 1\n", "(total > 1)", ex.BOOLEAN, False),
+        ("1 + 2 * n - 3", "((1 + (2 * n)) - 3)", INTEGER, False),
+        ("total / 2 / n", "((total / 2) / n)", NUMBER, True),
+        ("total / 2 * 3", "((total / 2) * 3)", NUMBER, False),
+        ("n / 2", "(n / 2)", NUMBER, False),
+        ("n / 0", "(n / 0)", NUMBER, True),
+        ("-n * 2 - -3", "(((0 - n) * 2) - -3)", INTEGER, False),
+        ("1.5", "3/2", NUMBER, False),
+        ("not flag and total > 1 or n = 2", "(((not flag) and (total > 1)) or (n = 2))", BOOLEAN, False),
+        ("flag or flag and flag or flag", "(flag or (flag and flag) or flag)", BOOLEAN, False),
+        ("not total > 1", "(not (total > 1))", BOOLEAN, False),
+        ("not not flag", "(not (not flag))", BOOLEAN, False),
+        ("x + 1 >= n * 2", "((x + 1) >= (n * 2))", BOOLEAN, True),
+        ("n between 1 and 2 + 1 and flag", "(((n >= 1) and (n <= (2 + 1))) and flag)", BOOLEAN, False),
+        ("n not between 1 and 2", "(not ((n >= 1) and (n <= 2)))", BOOLEAN, False),
+        ("name not in ('a', 'it''s')", "(not (name in a, it's))", BOOLEAN, False),
+        ("x is null and x is not null", "((x null) and (not (x null)))", BOOLEAN, False),
+        ("(total > 1) = flag", "((total > 1) = flag)", BOOLEAN, False),
+        ("积分 + 积分_2", "(积分 + 积分_2)", NUMBER, False),
+        ("site.站长.name = '张三'", "(site.站长.name = 张三)", BOOLEAN, False),
+        ("site . stars", "site.stars", INTEGER, True),
+        ("points.meetings > minimum", "(points.meetings > 4)", BOOLEAN, False),
+        ("held >= '2021-02-28'", "(held >= 2021-02-28)", BOOLEAN, False),
+        ("'2021-01-01' <= held", "(2021-01-01 <= held)", BOOLEAN, False),
+        ("year(held) <= this_year", "(year(held) <= this_year)", BOOLEAN, False),
+        ("days('2021-01-01', held)", "days(2021-01-01, held)", INTEGER, False),
+        ("grade >= '合格'", "(grade >= 合格)", BOOLEAN, False),
+        ("band < 3", "(band < 3)", BOOLEAN, False),
+        ("band < total", "(band < total)", BOOLEAN, False),
+        ("case when x > 1 then n else total end", "[(x > 1): n; total]", NUMBER, True),
+        ("case when flag then n when n = 1 then 0 end", "[flag: n; (n = 1): 0; None]", INTEGER, True),
+        ("CASE WHEN flag THEN 'a' ELSE 'b' END", "[flag: a; b]", TEXT, False),
+        ("coalesce(x, null, 0)", "coalesce(x, None, 0)", NUMBER, False),
+        ("least(n, 3) + greatest(n, 2.5)", "(least(n, 3) + greatest(n, 5/2))", NUMBER, False),
+        ("round(total) + round(n, 0)", "(round(total) + round(n, 0))", NUMBER, False),
+        ("floor(x) + Ceil(total) + ABS(n)", "((floor(x) + ceil(total)) + abs(n))", INTEGER, True),
+        ("clamp(n, 0, 3) * length(name)", "(clamp(n, 0, 3) * length(name))", INTEGER, False),
+        ("contains(name, '，')", "contains(name, ，)", BOOLEAN, False),
+        ("cut(name, x) + rate('2021-05-01')", "(cut(name, x) + rate(2021-05-01))", NUMBER, True),
+        ("level_points('调研')", "level_points(调研)", INTEGER, False),
+        ("years_running(grade = '不合格') >= 2", "(years_running((grade = 不合格)) >= 2)", BOOLEAN, False),
+        ("name = 'a -- b == \"c\" ≥ ; //'", '(name = a -- b == "c" ≥ ; //)', BOOLEAN, False),
+        ("\n  total\n  > 1\n", "(total > 1)", BOOLEAN, False),
     ],
 )  # fmt: skip
-def test_an_expression_is_read_as_sql_reads_it(text: str, tree: str, type_: ex.Type, nullable: bool) -> None:
+def test_an_expression_is_read_as_sql_reads_it(text: str, tree: str, type_: Type, nullable: bool) -> None:
     node = read(text)
     assert (told(node), node.type, node.nullable) == (tree, type_, nullable)
 
@@ -312,7 +329,7 @@ def test_a_type_that_the_key_needs() -> None:
         with pytest.raises(Wrong) as refused:
             read(wrong, wanted)  # type: ignore[arg-type]
         assert (refused.value.code, refused.value.place) == ("P306", (0, len(wrong)))
-    assert read("n", "number").type == ex.INTEGER
+    assert read("n", "number").type == INTEGER
     for wanted in ("boolean", "number", None):
         with pytest.raises(Wrong) as refused:
             read("null", wanted)  # type: ignore[arg-type]
@@ -355,7 +372,7 @@ def test_the_endless_is_refused(text: str) -> None:
 
 def test_long_lists_of_conditions_are_not_deep() -> None:
     node = read(" or ".join(f"n = {i} and flag" for i in range(300)))
-    assert isinstance(node, ex.Junction)
+    assert isinstance(node, Junction)
     assert len(node.parts) == 300
 
 
@@ -408,7 +425,7 @@ grammar = st.deferred(
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck), database=None)
 @given(st.one_of(sentences, grammar, st.text(max_size=30)), st.sampled_from([None, "boolean", "number"]))
-def test_any_text_is_read_or_refused_at_a_place_in_it(text: str, wanted: ex.Base | None) -> None:
+def test_any_text_is_read_or_refused_at_a_place_in_it(text: str, wanted: Base | None) -> None:
     try:
         node = read(text, wanted)
     except Wrong as wrong:
@@ -420,5 +437,5 @@ def test_any_text_is_read_or_refused_at_a_place_in_it(text: str, wanted: ex.Base
         assert wanted is None or node.type.base in (wanted, "nothing") or (wanted == "number" and node.type.is_number)
         for part in node.walk():
             assert 0 <= part.place[0] < sum(part.place) <= len(text)
-            assert not isinstance(part, ex.Const) or isinstance(part.value, (Fraction, str, bool, dt.date, type(None)))
+            assert not isinstance(part, Const) or isinstance(part.value, (Fraction, str, bool, dt.date, type(None)))
         assert told(read(text, wanted)) == told(node)

@@ -26,9 +26,12 @@ from sayings import (
 from sqlglot import exp
 
 from evaluator.diagnostics import Span, Stop
-from evaluator.pack import expression as ex
 from evaluator.pack.check import load_pack
 from evaluator.pack.definitions import Formula, Pack
+from evaluator.pack.dialect import Wrong
+from evaluator.pack.expression import compile_expression
+from evaluator.pack.nodes import Node
+from evaluator.pack.types import Found, ParameterType, Type
 from evaluator.sql.backend import Database
 from evaluator.sql.lower import Lowering
 from evaluator.sql.rows import Rows
@@ -84,7 +87,7 @@ tables:
 """
 START, END = dt.date(2021, 1, 1), dt.date(2021, 12, 31)
 SETTINGS: dict[str, object] = {"this_year": 2021, "period_start": START, "period_end": END}
-LEVELS = ex.Type("text", ("调研", "培训"), True)  # the order of the texts is the other way round
+LEVELS = Type("text", ("调研", "培训"), True)  # the order of the texts is the other way round
 PEERS = [("A", "10.000001", "甲"), ("B", "-0.333333", ""), ("C", "0", "it's \\ 乙😀")]
 THINGS: list[tuple[Any, ...]] = [
     ("1", "0", "0", 0, 0, True, True, "", "调研", "2021-01-31", "2021-02-28", 1, "1"),
@@ -140,14 +143,14 @@ class Bench:
         row["peer.note"] = peer[2] if peer else None
         return row
 
-    def compile(self, text: str) -> ex.Node:
-        return ex.compile_expression(text, TableScope(self.pack, "things"))
+    def compile(self, text: str) -> Node:
+        return compile_expression(text, TableScope(self.pack, "things"))
 
     def values(self, *texts: str, base: str = "things") -> list[list[Any]]:
         """Return the stored value of each expression for each row, in the order of the rows."""
         return self.stored([self.compile(text) for text in texts], base)
 
-    def stored(self, nodes: list[ex.Node], base: str = "things") -> list[list[Any]]:
+    def stored(self, nodes: list[Node], base: str = "things") -> list[list[Any]]:
         lowering = Lowering(Rows(table(base), "t", table, SETTINGS, self.pack, "things"))
         columns = [named(lowering.stored(node), f"v{place}") for place, node in enumerate(nodes)]
         query = lowering.rows.select(*columns).order_by(exp.column("#sid", "t", quoted=True))
@@ -160,21 +163,21 @@ class TableScope:
     def __init__(self, pack: Pack, owner: str) -> None:
         self.pack, self.owner = pack, owner
 
-    def find(self, parts: list[str]) -> ex.Found:
+    def find(self, parts: list[str]) -> Found:
         owner, nullable = self.owner, False
         if parts == ["level"]:
-            return ex.Found((), owner, "kind", LEVELS, False)
+            return Found((), owner, "kind", LEVELS, False)
         for place, part in enumerate(parts):
             found = self.pack.tables[owner].fields.get(part)
             if found is None:
                 raise LookupError(place, list(self.pack.tables[owner].fields))
             nullable = nullable or found.nullable
             if place == len(parts) - 1:
-                return ex.Found(tuple(parts[:-1]), owner, part, found.type, nullable)
+                return Found(tuple(parts[:-1]), owner, part, found.type, nullable)
             owner = found.type.target
         raise AssertionError
 
-    def parameter(self, name: str) -> ex.ParameterType | None:
+    def parameter(self, name: str) -> ParameterType | None:
         found = self.pack.parameters.get(name)
         return found.type if found else None
 
@@ -378,7 +381,7 @@ def test_small_literals_do_not_overflow_the_databases_32_bits(bench: Bench) -> N
 def test_the_deepest_expression_that_is_read_can_be_run(bench: Bench) -> None:
     for shape in ("abs({})", "-({})", "({}) + x", "case when p then {} else y end"):
         text = "x"
-        with pytest.raises(ex.Wrong, match="too deeply"):  # noqa: PT012
+        with pytest.raises(Wrong, match="too deeply"):  # noqa: PT012
             while True:
                 bench.compile(shape.format(text))
                 text = shape.format(text)

@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 from oracle import read_sheets
 
 import evaluator
+from evaluator.engine.awards import awards
 from evaluator.engine.run import assess
-from evaluator.engine.score import awards
 from evaluator.engine.state import State
 from evaluator.pack.check import load_pack
 from evaluator.pack.definitions import KindDef, LineDef, Pack

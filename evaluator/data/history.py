@@ -10,7 +10,7 @@ from typing import Any
 from sqlglot import exp
 
 from evaluator.diagnostics import Problems
-from evaluator.pack import expression as ex
+from evaluator.pack.types import Type
 from evaluator.sql.backend import Database
 from evaluator.sql.ratio import UNIT
 from evaluator.sql.trees import SQL, cast, column, named, number, parquet, type_named
@@ -62,7 +62,7 @@ def read_history(folders: list[Path], pack: str, year: int, problems: Problems) 
     return [runs[y] for y in sorted(runs)]
 
 
-def past_rows(db: Database, past: PastRun, kind: str, wanted: dict[str, ex.Type]) -> exp.Select | None:
+def past_rows(db: Database, past: PastRun, kind: str, wanted: dict[str, Type]) -> exp.Select | None:
     """Return a query of a kind's assessed subjects in an earlier year: `#key` and the values wanted, as stored.
 
     A value the earlier run did not have is unknown; None where the run did not have the kind.
@@ -86,5 +86,5 @@ def past_rows(db: Database, past: PastRun, kind: str, wanted: dict[str, ex.Type]
     return query.where(column("is_assessed", "p"))
 
 
-def _storage(kind: ex.Type) -> str:
+def _storage(kind: Type) -> str:
     return {"text": "TEXT", "boolean": "BOOLEAN", "date": "DATE"}.get(kind.base, "BIGINT")

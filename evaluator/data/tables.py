@@ -17,9 +17,10 @@ from sqlglot import exp
 
 from evaluator.data.sources import BLANK, EXCEL_ERRORS, Sheet, clean, find_sheets, load, unload
 from evaluator.diagnostics import Cell, Problems, closest
-from evaluator.pack import expression as ex
-from evaluator.pack.check import tables_read
+from evaluator.pack.check_tables import tables_read
 from evaluator.pack.definitions import FieldDef, Pack, TableDef
+from evaluator.pack.nodes import Const, Name
+from evaluator.pack.types import DATE_TYPE, TEXT, Type
 from evaluator.sql.backend import Database
 from evaluator.sql.lower import Lowering
 from evaluator.sql.ratio import UNIT
@@ -126,7 +127,7 @@ def cleaned(raw: SQL) -> SQL:
     return choose([(exp.RegexpLike(this=raw.copy(), expression=text(UNTIDY)), tidied)], raw)
 
 
-def parsed(kind: ex.Type, spellings: dict[str, str], value: SQL) -> SQL:
+def parsed(kind: Type, spellings: dict[str, str], value: SQL) -> SQL:
     """Return the typed value of cleaned text, null where it is none of its type."""
     translated = call("translate", value.copy(), text(SIGNS), text(PLAIN_SIGNS))
     is_foreign = exp.RegexpLike(this=value.copy(), expression=text(f"[{SIGNS}]"))
@@ -167,9 +168,9 @@ def parsed(kind: ex.Type, spellings: dict[str, str], value: SQL) -> SQL:
     return value
 
 
-def literal_sql(value: object, kind: ex.Type) -> SQL:
+def literal_sql(value: object, kind: Type) -> SQL:
     """Return a literal of the pack as it is stored."""
-    constant = ex.Const(kind, False, (0, 0), value)
+    constant = Const(kind, False, (0, 0), value)
     lowering = Lowering.__new__(Lowering)
     return lowering.stored(constant, kind) if kind.is_number else lowering.value(constant)
 
@@ -588,7 +589,7 @@ class _Typing:
         first = made.expected.every[0]
         rows = self._rows(rows_table, made)
         target = made.fields[first].type.target
-        shown = rows.column(ex.Name(ex.TEXT, False, (0, 0), (first,), target, "#key"))
+        shown = rows.column(Name(TEXT, False, (0, 0), (first,), target, "#key"))
         in_year: SQL = exp.true()
         if made.date is not None:
             in_year = self._in_year(Lowering(rows).value(made.date.node))
@@ -716,7 +717,7 @@ class _Typing:
                 f
                 for f in waiting.values()
                 if f.value is not None
-                and not any(isinstance(n, ex.Name) and not n.hops and n.leaf in waiting for n in f.value.node.walk())
+                and not any(isinstance(n, Name) and not n.hops and n.leaf in waiting for n in f.value.node.walk())
             ]
             if not ready:
                 circle = " → ".join([*waiting, next(iter(waiting))])
@@ -742,7 +743,7 @@ class _Typing:
         if made.date is not None:
             day = Lowering(rows).value(made.date.node)
         elif made.unfold is not None and has_date(self.pack, made.unfold.source):
-            day = rows.column(ex.Name(ex.DATE_TYPE, True, (0, 0), ("#source",), made.unfold.source, "#date"))
+            day = rows.column(Name(DATE_TYPE, True, (0, 0), ("#source",), made.unfold.source, "#date"))
         else:
             return query
         return rows.select(exp.column(exp.Star(), table="r"), named(day, "#date"))
@@ -775,6 +776,6 @@ def has_date(pack: Pack, name: str) -> bool:
     return made.date is not None or (made.unfold is not None and has_date(pack, made.unfold.source))
 
 
-def _sql_type(kind: ex.Type) -> str:
+def _sql_type(kind: Type) -> str:
     names = {"text": "TEXT", "date": "DATE", "boolean": "BOOLEAN"}
     return names.get(kind.base, "BIGINT")

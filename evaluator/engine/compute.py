@@ -6,7 +6,8 @@ from sqlglot import exp
 
 from evaluator.data.history import PastRun
 from evaluator.diagnostics import Cell, Problems
-from evaluator.engine.measure import gather, peers, place_of
+from evaluator.engine.awards import selected_sum
+from evaluator.engine.measure import Gathered, gather, peers, place_of
 from evaluator.engine.plan import Compute, Value
 from evaluator.engine.recall import recall
 from evaluator.engine.score import can_be_unknown, line_values
@@ -14,12 +15,15 @@ from evaluator.engine.state import State, missing_values, points_column, star
 from evaluator.pack.definitions import ExceptionDef, KindDef, LineDef
 from evaluator.sql.lower import Lowering
 from evaluator.sql.rows import Rows
-from evaluator.sql.trees import SQL, both, choose, column, is_null, left_join, named, text
+from evaluator.sql.trees import SQL, both, choose, column, is_null, left_join, named, number, table, text
 
 
 def compute(state: State, kind: KindDef, step: Compute, past: list[PastRun], problems: Problems) -> None:
     """Add the values of a step to a kind."""
-    gathered = gather(state, kind, step.sums)
+    lines = {line.id: line for line in kind.lines}
+    apart = [v for v in step.sums if v.part == "sum" and lines[v.name].selection is not None]
+    gathered = gather(state, kind, [v for v in step.sums if v not in apart])
+    gathered += [_selected(state, kind, lines[value.name]) for value in apart]
     gathered += [recall(state, kind, value, past) for value in step.recalls]
     problems.stop_on_errors()
     query = exp.select(star("s")).from_(exp.alias_(state.location(kind.name), "s", table=True))
@@ -43,6 +47,13 @@ def compute(state: State, kind: KindDef, step: Compute, past: list[PastRun], pro
     for level in step.levels:
         for value in level:
             _note_unknown(state, kind, value, problems)
+
+
+def _selected(state: State, kind: KindDef, line: LineDef) -> Gathered:
+    """Sum up the awards of a line that chooses among its records."""
+    name = table(f"{kind.name}#chosen{state.versions}.{line.id}", "work")
+    state.db.create(name, selected_sum(state, kind, line))
+    return Gathered(name, tuple((f"{column}.{line.id}", number(0)) for column in ("sum", "n", "doubt")))
 
 
 def _columns(state: State, kind: KindDef, value: Value, rows: Rows) -> list[exp.Alias]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from evaluator.pack import expression as ex
+from evaluator.pack.nodes import Compare, Const, IsNull, Node, OneOf
 
 UNSETTLED = "unsettled"
 MOST_RULES = 2000
@@ -87,9 +87,9 @@ def _covers(wide: Term, narrow: Term) -> bool:
     )
 
 
-def settled(node: ex.Node) -> bool | str | None:
+def settled(node: Node) -> bool | str | None:
     """Return the truth of a comparison of constants, None where it is unknown; UNSETTLED where it is not one."""
-    if isinstance(node, ex.Compare) and isinstance(node.left, ex.Const) and isinstance(node.right, ex.Const):
+    if isinstance(node, Compare) and isinstance(node.left, Const) and isinstance(node.right, Const):
         a, b = node.left.value, node.right.value
         if a is None or b is None:
             return None
@@ -99,27 +99,27 @@ def settled(node: ex.Node) -> bool | str | None:
         if levels and not isinstance(a, Fraction):
             a, b = levels.index(a), levels.index(b)
         return bool({"<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b}[node.op])  # type: ignore[operator]
-    if isinstance(node, ex.OneOf) and isinstance(node.operand, ex.Const):
-        if not all(isinstance(item, ex.Const) for item in node.items):
+    if isinstance(node, OneOf) and isinstance(node.operand, Const):
+        if not all(isinstance(item, Const) for item in node.items):
             return UNSETTLED
         if node.operand.value is None:
             return None
-        return node.operand.value in [item.value for item in node.items if isinstance(item, ex.Const)]
-    if isinstance(node, ex.IsNull) and isinstance(node.operand, ex.Const):
+        return node.operand.value in [item.value for item in node.items if isinstance(item, Const)]
+    if isinstance(node, IsNull) and isinstance(node.operand, Const):
         return node.operand.value is None
     return UNSETTLED
 
 
-def signature(node: ex.Node) -> str:
+def signature(node: Node) -> str:
     """Return a text that is the same for conditions that say the same, wherever they stand."""
     parts = []
     for name in node.__dataclass_fields__:
         value = getattr(node, name)
         if name in ("place", "nullable", "type"):
             continue
-        if isinstance(value, ex.Node):
+        if isinstance(value, Node):
             parts.append(signature(value))
-        elif isinstance(value, tuple) and value and isinstance(value[0], ex.Node):
+        elif isinstance(value, tuple) and value and isinstance(value[0], Node):
             parts.append("[" + ",".join(signature(v) for v in value) + "]")
         else:
             parts.append(repr(value))

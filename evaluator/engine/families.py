@@ -23,8 +23,8 @@ from evaluator.engine.conditions import (
     terms,
 )
 from evaluator.engine.plan import own_nodes
-from evaluator.pack import expression as ex
 from evaluator.pack.definitions import KindDef, RuleDef, VerdictDef
+from evaluator.pack.nodes import Case, Const, Junction, Name, Node, Not
 from evaluator.sql.lower import Lowering
 from evaluator.sql.trees import SQL, choose, is_null, text
 
@@ -37,7 +37,7 @@ class Gate:
     """A value of a subject that the rules of a family start from; SQL computes it."""
 
     name: str
-    tests: tuple[ex.Node, ...]
+    tests: tuple[Node, ...]
     form: str  # holds, fails, index
 
     def sql(self, lowering: Lowering) -> SQL:
@@ -219,11 +219,11 @@ class _Compiler:
         assert rule.when is not None
         return rule.when.node.nullable
 
-    def _reads_family(self, node: ex.Node) -> bool:
+    def _reads_family(self, node: Node) -> bool:
         return any(self._member(part) for part in own_nodes(node))
 
-    def _member(self, node: ex.Node) -> VerdictDef | None:
-        if isinstance(node, ex.Name) and not node.hops and node.owner == self.family.kind:
+    def _member(self, node: Node) -> VerdictDef | None:
+        if isinstance(node, Name) and not node.hops and node.owner == self.family.kind:
             return self.members.get(node.leaf)
         return None
 
@@ -233,7 +233,7 @@ class _Compiler:
         words = {word(value) for value in domain(verdict)}
         return frozenset(words | ({UNKNOWN, NONE} if verdict.form == "rules" else set()))
 
-    def _gate(self, tests: tuple[ex.Node, ...], form: str) -> Gate:
+    def _gate(self, tests: tuple[Node, ...], form: str) -> Gate:
         key = ("|".join(signature(test) for test in tests), form)
         if key not in self.known:
             gate = Gate(f"g{len(self.known)}", tests, form)
@@ -241,27 +241,27 @@ class _Compiler:
             self.family.gates.append(gate)
         return self.known[key]
 
-    def tree(self, node: ex.Node, positive: bool) -> Tree:
+    def tree(self, node: Node, positive: bool) -> Tree:
         """Return when a condition holds, or when it fails, as a tree without negation."""
         if not self._reads_family(node):
-            if isinstance(node, ex.Const):
+            if isinstance(node, Const):
                 return TRUE if node.value is positive else FALSE
             if node.nullable and not positive:
                 return ("gate", self._gate((node,), "fails").name, True)
             return ("gate", self._gate((node,), "holds").name, positive)
         match node:
-            case ex.Not():
+            case Not():
                 return self.tree(node.operand, not positive)
-            case ex.Junction():
+            case Junction():
                 op = node.op if positive else {"and": "or", "or": "and"}[node.op]
                 return (op, tuple(self.tree(part, positive) for part in node.parts))
-            case ex.Name():
+            case Name():
                 return ("verdict", node.leaf, frozenset({word(positive)}))
-            case ex.Case():
+            case Case():
                 return self._case(node, positive)
         return self._by_value(node, positive)
 
-    def _case(self, node: ex.Case, positive: bool) -> Tree:
+    def _case(self, node: Case, positive: bool) -> Tree:
         options: list[Tree] = []
         before: list[Tree] = []
         for branch in node.branches:
@@ -270,9 +270,9 @@ class _Compiler:
         options.append(("and", (*before, self.tree(node.otherwise, positive))))
         return ("or", tuple(options))
 
-    def _by_value(self, node: ex.Node, positive: bool) -> Tree:
+    def _by_value(self, node: Node, positive: bool) -> Tree:
         """Spell out a condition for each value its verdicts can have."""
-        names = sorted({part.leaf for part in own_nodes(node) if isinstance(part, ex.Name) and self._member(part)})
+        names = sorted({part.leaf for part in own_nodes(node) if isinstance(part, Name) and self._member(part)})
         options: list[Tree] = []
         choices = [self._values(self.members[name]) for name in names]
         for values in product(*choices):
@@ -294,16 +294,16 @@ class _Compiler:
     def _values(verdict: VerdictDef) -> tuple[object, ...]:
         return (*domain(verdict), None) if verdict.model.optional else domain(verdict)
 
-    def _with(self, node: ex.Node, given: dict[str, object]) -> ex.Node:
+    def _with(self, node: Node, given: dict[str, object]) -> Node:
         """Return the node with verdicts replaced by values."""
-        if isinstance(node, ex.Name) and self._member(node):
+        if isinstance(node, Name) and self._member(node):
             value = given[node.leaf]
-            return ex.Const(node.type, value is None, node.place, value)
+            return Const(node.type, value is None, node.place, value)
         changes: dict[str, Any] = {}
         for name in node.__dataclass_fields__:
             part = getattr(node, name)
-            if isinstance(part, ex.Node):
+            if isinstance(part, Node):
                 changes[name] = self._with(part, given)
-            elif isinstance(part, tuple) and part and isinstance(part[0], ex.Node):
+            elif isinstance(part, tuple) and part and isinstance(part[0], Node):
                 changes[name] = tuple(self._with(p, given) for p in part)
         return replace(node, **changes) if changes else node

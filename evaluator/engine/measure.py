@@ -9,8 +9,8 @@ from sqlglot import exp
 
 from evaluator.engine.plan import Value
 from evaluator.engine.state import State
-from evaluator.pack import expression as ex
 from evaluator.pack.definitions import AggregateDef, Formula, KindDef, LineDef
+from evaluator.pack.types import NUMBER
 from evaluator.sql.lower import Lowering
 from evaluator.sql.rows import Rows
 from evaluator.sql.trees import SQL, both, cast, choose, column, is_null, named, number, ordered, table, text, window
@@ -29,25 +29,23 @@ class Gathered:
 def gather(state: State, kind: KindDef, values: list[Value]) -> list[Gathered]:
     """Compute the sums of a kind that are ready, grouped by where they read."""
     lines = {line.id: line for line in kind.lines}
-    passes: dict[tuple[str, tuple[tuple[str, ...], ...]], list[tuple[Value, AggregateDef]]] = {}
+    passes: dict[tuple[str, tuple[tuple[str, ...], ...], str], list[tuple[Value, AggregateDef]]] = {}
     for value in values:
         made = lines[value.name].aggregate if value.part == "sum" else kind.measures[value.name].aggregate
         assert made is not None
-        passes.setdefault((made.source, made.links), []).append((value, made))
-    gathered = []
-    for (source, links), members in passes.items():
-        gathered.append(_pass(state, kind, source, links, members, lines))
-    return gathered
+        period = str(state.span_of(made.period)) if state.is_dated(made.source) else ""
+        passes.setdefault((made.source, made.links, period), []).append((value, made))
+    return [_pass(state, kind, members, lines, place) for place, members in enumerate(passes.values())]
 
 
 def _pass(
     state: State,
     kind: KindDef,
-    source: str,
-    links: tuple[tuple[str, ...], ...],
     members: list[tuple[Value, AggregateDef]],
     lines: dict[str, LineDef],
+    place: int,
 ) -> Gathered:
+    source, links, period = members[0][1].source, members[0][1].links, members[0][1].period
     rows, link = linked_rows(state, kind, source, links)
     lowering = Lowering(rows)
     selected: list[SQL] = [named(link.copy(), "sid")]
@@ -67,7 +65,7 @@ def _pass(
         if value.part == "sum":
             assert made.operand is not None
             line = lines[value.name]
-            award = lowering.stored(made.operand, ex.NUMBER)
+            award = lowering.stored(made.operand, NUMBER)
             selected.append(named(cast(only(exp.Count(this=exp.Star())), "BIGINT"), f"n.{line.id}"))
             selected.append(named(cast(only(exp.Sum(this=award)), "BIGINT"), f"sum.{line.id}"))
             columns += [(f"n.{line.id}", number(0)), (f"sum.{line.id}", number(0))]
@@ -80,14 +78,14 @@ def _pass(
             selected.append(named(only_of(made, lowering, only), value.name))
             columns.append((value.name, _without_records(made)))
     query = rows.select(*selected)
-    in_year = state.in_year(source, rows.alias)
+    in_period = state.in_period(source, rows.alias, period)
     query = query.where(exp.Not(this=is_null(link))).group_by(link.copy())
-    if in_year is not None:
-        query = query.where(in_year)
-    name = table(f"{kind.name}#sums{state.versions}.{source}.{'+'.join('.'.join(way) for way in links)}", "work")
+    if in_period is not None:
+        query = query.where(in_period)
+    name = table(f"{kind.name}#sums{state.versions}.{place}", "work")
     state.db.create(name, query)
-    for place, value in enumerate(uncertain):
-        total = exp.Sum(this=column(f"unknown.{place}", "g"))
+    for nth, value in enumerate(uncertain):
+        total = exp.Sum(this=column(f"unknown.{nth}", "g"))
         count = state.db.value(exp.select(total).from_(exp.alias_(name, "g", table=True)))
         state.note_unknown(str(value), int(count or 0))
     return Gathered(name, tuple(columns))

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from evaluator.diagnostics import Problems, Span
-from evaluator.pack import expression as ex
 from evaluator.pack.definitions import AggregateDef, Formula, KindDef, LineDef, MeasureDef, Pack, VerdictDef
+from evaluator.pack.nodes import Name, Node, Recall
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +57,10 @@ class Choose:
 Step = Compute | Decide | Choose
 
 
-def own_nodes(node: ex.Node) -> Iterator[ex.Node]:
+def own_nodes(node: Node) -> Iterator[Node]:
     """Give a node and all below it, but nothing below a recall: that is computed beforehand."""
     yield node
-    if not isinstance(node, ex.Recall):
+    if not isinstance(node, Recall):
         for child in node.children():
             yield from own_nodes(child)
 
@@ -91,11 +91,11 @@ class Graph:
                 for other in self._named(value.kind, formula.node):
                     read.setdefault(other, formula.at)
 
-    def _named(self, kind: str, node: ex.Node) -> Iterator[Value]:
+    def _named(self, kind: str, node: Node) -> Iterator[Value]:
         for part in own_nodes(node):
-            if isinstance(part, ex.Recall):
+            if isinstance(part, Recall):
                 yield Value(kind, "recall", part.column)
-            elif isinstance(part, ex.Name) and (found := self.value_of(part.owner, part.leaf)) is not None:
+            elif isinstance(part, Name) and (found := self.value_of(part.owner, part.leaf)) is not None:
                 yield found
 
     def value_of(self, owner: str, leaf: str) -> Value | None:
@@ -126,13 +126,26 @@ class Graph:
 
     def _add_line(self, kind: KindDef, line: LineDef) -> None:
         value = Value(kind.name, "line", line.id)
-        self._add(value, [line.when, line.points, line.base, line.min, line.max])
+        judged = [line.judged.low, line.judged.high] if line.judged is not None else []
+        factors = [formula for one in line.times for formula in (one.when, one.by)]
+        vetoes = [formula for one in line.veto for formula in (one.when, one.to)]
+        self._add(value, [line.when, line.points, line.base, line.min, line.max, *judged, *factors, *vetoes])
         self.reads[value][Value(kind.name, "apart", "apart")] = None
         for item in line.items:
             self.reads[value][Value(kind.name, "line", item.id)] = item.at
-        if line.aggregate is not None:
+        if line.sums_records:
             total = Value(kind.name, "sum", line.id)
-            self._add(total, self._parts(line.aggregate))
+            self._add(total, [])
+            if line.aggregate is not None:
+                self._add(total, self._parts(line.aggregate))
+            if line.judged is not None:  # bounds are looked at when entries are taken, and whether the line applies
+                self._add(total, [*judged, line.when])
+            if line.selection is not None:
+                keys = [k for own in line.selection.keys.values() for k in (own.once, *own.prefer, *own.order_by)]
+                self._add(total, keys)
+                self.reads[total] |= {Value(kind.name, "line", item.id): item.at for item in line.items}
+            if line.judged is not None or line.selection is not None:
+                self.reads[total][Value(kind.name, "apart", "apart")] = None
             self.reads[value][total] = line.at
 
     def _add_verdict(self, kind: KindDef, verdict: VerdictDef) -> None:

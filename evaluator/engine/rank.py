@@ -5,8 +5,9 @@ from __future__ import annotations
 from sqlglot import exp
 
 from evaluator.engine.state import State
-from evaluator.pack import expression as ex
 from evaluator.pack.definitions import RosterDef
+from evaluator.pack.nodes import Name, Node
+from evaluator.pack.types import TEXT
 from evaluator.sql.lower import Lowering
 from evaluator.sql.trees import SQL, both, cast, choose, column, named, ordered, table, window
 
@@ -57,12 +58,12 @@ def make_roster(state: State, roster: RosterDef) -> exp.Table:
     return made
 
 
-def shown(lowering: Lowering, node: ex.Node) -> SQL:
+def shown(lowering: Lowering, node: Node) -> SQL:
     """Return a value as it leaves the run: numbers as decimals of 6 places, refs as the key they lead to."""
     if node.type.base == "number":
         return as_decimal(lowering.stored(node))
-    if node.type.base == "ref" and isinstance(node, ex.Name):
-        key = ex.Name(ex.TEXT, True, node.place, (*node.hops, node.leaf), node.type.target, "#key")
+    if node.type.base == "ref" and isinstance(node, Name):
+        key = Name(TEXT, True, node.place, (*node.hops, node.leaf), node.type.target, "#key")
         return lowering.rows.column(key)
     return lowering.stored(node)
 

@@ -8,8 +8,8 @@ from evaluator.data.history import PastRun, past_rows
 from evaluator.engine.measure import Gathered
 from evaluator.engine.plan import Value
 from evaluator.engine.state import State
-from evaluator.pack import expression as ex
 from evaluator.pack.definitions import KindDef
+from evaluator.pack.nodes import Name, Recall
 from evaluator.sql.lower import Lowering
 from evaluator.sql.trees import SQL, both, cast, column, named, number, ordered, table, text, window
 
@@ -17,7 +17,7 @@ from evaluator.sql.trees import SQL, both, cast, column, named, number, ordered,
 def recall(state: State, kind: KindDef, value: Value, past: list[PastRun]) -> Gathered:
     """Compute years_running(condition): for how many years, this one included, the condition has held."""
     found = kind.recalls[value.name]
-    wanted = {part.leaf: part.type for part in found.condition.walk() if isinstance(part, ex.Name)}
+    wanted = {part.leaf: part.type for part in found.condition.walk() if isinstance(part, Name)}
     query: exp.Query = _years(
         state, kind, found, None, exp.select(exp.Star()).from_(state.location(kind.name)).subquery()
     )
@@ -67,7 +67,7 @@ def recalled_table(kind: KindDef, name: str) -> str:
     return f"{kind.name}#recalled.{list(kind.recalls).index(name)}"
 
 
-def _years(state: State, kind: KindDef, found: ex.Recall, year: int | None, base: exp.Subquery) -> exp.Select:
+def _years(state: State, kind: KindDef, found: Recall, year: int | None, base: exp.Subquery) -> exp.Select:
     """Return key, year and whether the condition held, for one year; None is the year assessed."""
     rows = state.rows(kind.name, "p", base=base)
     holds = Lowering(rows).condition(found.condition)

@@ -22,7 +22,7 @@ from evaluator.engine.plan import Choose, Compute, Decide, Step, make_plan
 from evaluator.engine.quota import choose_quota
 from evaluator.engine.rank import make_roster
 from evaluator.engine.situations import Situation, conclude
-from evaluator.engine.state import State
+from evaluator.engine.state import State, first_day
 from evaluator.pack.definitions import ControlDef, Pack
 from evaluator.pack.model import Period
 from evaluator.sql.backend import Database
@@ -77,11 +77,8 @@ def period_of(year: int, period: Period) -> tuple[dt.date, dt.date]:
     >>> period_of(2021, Period.model_construct(months=12, ending=(11, 30)))
     (datetime.date(2020, 12, 1), datetime.date(2021, 11, 30))
     """
-    month, day = period.ending
-    end = dt.date(year, month, day)
-    after = end + dt.timedelta(days=1)
-    months = after.year * 12 + after.month - 1 - period.months
-    return dt.date(months // 12, months % 12 + 1, after.day), end
+    end = dt.date(year, *period.ending)
+    return first_day(end, period.months), end
 
 
 @contextmanager
@@ -194,7 +191,7 @@ def _reconcile(state: State, control: ControlDef) -> Control:
         return function if where is None else exp.Filter(this=function, expression=exp.Where(this=where.copy()))
 
     query = rows.select(only_of(made, lowering, only))
-    in_year = state.in_year(made.source, "r")
+    in_year = state.in_period(made.source, "r")
     found = state.db.value(query.where(in_year) if in_year is not None else query) or 0
     is_scaled = made.operand is not None and made.function == "sum" and made.operand.node.type.base == "number"
     return Control(control, Decimal(int(found)) / (UNIT if is_scaled else 1))

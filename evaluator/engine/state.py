@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from sqlglot import exp
 
 from evaluator.data.tables import has_date
-from evaluator.pack import expression as ex
 from evaluator.pack.definitions import Formula, KindDef, Pack
+from evaluator.pack.model_judgement import Window
+from evaluator.pack.nodes import Name, Node
 from evaluator.sql.backend import Database
 from evaluator.sql.lower import Lowering
 from evaluator.sql.rows import Rows
@@ -19,6 +20,17 @@ from evaluator.sql.trees import SQL, both, cast, column, is_null, table, text
 def points_column(line: str) -> str:
     """Return the column of a line's points."""
     return "total" if line == "total" else f"points.{line}"
+
+
+def first_day(last: dt.date, months: int) -> dt.date:
+    """Return the day a period of so many months begins that ends on a day.
+
+    >>> first_day(dt.date(2021, 11, 30), 12)
+    datetime.date(2020, 12, 1)
+    """
+    after = last + dt.timedelta(days=1)
+    count = after.year * 12 + after.month - 1 - months
+    return dt.date(count // 12, count % 12 + 1, after.day)
 
 
 @dataclass(slots=True)
@@ -32,6 +44,8 @@ class State:
     end: dt.date
     current: dict[str, exp.Table] = field(default_factory=dict)
     versions: int = 0
+    term: tuple[dt.date, dt.date] | None = None  # the term of office the year ends in
+    judged: dict[tuple[str, str], exp.Table] = field(default_factory=dict)  # kind and line -> what people decided
     unknown_conditions: dict[str, int] = field(default_factory=dict)  # what the condition is of -> how often
 
     @property
@@ -58,15 +72,32 @@ class State:
         if old is not None:
             self.db.drop(old)
 
-    def in_year(self, owner: str, alias: str) -> SQL | None:
-        """Return when a record counts this year; None for tables whose records all do."""
-        if not has_date(self.pack, owner):
+    def is_dated(self, owner: str) -> bool:
+        """Whether a date decides when a record counts; where none does, it always counts."""
+        return has_date(self.pack, owner)
+
+    def in_period(self, owner: str, alias: str, period: Window | None = None) -> SQL | None:
+        """Return when a record counts: in the year, or in another period; None where every record does."""
+        if not self.is_dated(owner):
             return None
+        first, last = self.span_of(period)
         day = column("#date", alias)
-        return both(
-            exp.GTE(this=day, expression=cast(text(self.start.isoformat()), "DATE")),
-            exp.LTE(this=day.copy(), expression=cast(text(self.end.isoformat()), "DATE")),
-        )
+        upto = exp.LTE(this=day, expression=cast(text(last.isoformat()), "DATE"))
+        if first is None:
+            return upto
+        return both(exp.GTE(this=day.copy(), expression=cast(text(first.isoformat()), "DATE")), upto)
+
+    def span_of(self, period: Window | None) -> tuple[dt.date | None, dt.date]:
+        """Return the first and last day of a period; it always ends with the year, and `all` has no first day."""
+        if period is None or period.named == "year":
+            return self.start, self.end
+        if period.named == "all":
+            return None, self.end
+        if period.named == "term":
+            assert self.term is not None
+            return self.term[0], self.end
+        assert period.months is not None
+        return first_day(self.end, period.months), self.end
 
     def count_unknown(self, kind: KindDef, what: str, condition: Formula | None) -> None:
         """Count the assessed subjects for which a condition is unknown, and so taken as not met."""
@@ -94,9 +125,9 @@ class State:
         return [key if key == shown else f"{shown} ({key})" for key, shown in self.db.rows(query)]
 
 
-def missing_values(node: ex.Node) -> list[str]:
+def missing_values(node: Node) -> list[str]:
     """Return the names in an expression that can be unknown."""
-    found = [".".join([*part.hops, part.leaf]) for part in node.walk() if isinstance(part, ex.Name) and part.nullable]
+    found = [".".join([*part.hops, part.leaf]) for part in node.walk() if isinstance(part, Name) and part.nullable]
     return list(dict.fromkeys(name.removeprefix("#source.").removeprefix("#subject.") for name in found))
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
 from evaluator.diagnostics import Span
-from evaluator.pack.expression import Node, ParameterType, Recall, Type
-from evaluator.pack.model import Clause, Control, Line, Parameter, Period, Roster, Rule, Table, Verdict
+from evaluator.pack.model import Clause, Control, Holidays, InForce, Parameter, Period, Table, Term
+from evaluator.pack.model_judgement import Line, Roster, Rule, Times, Verdict, Veto, Window
+from evaluator.pack.nodes import Node, Recall
 from evaluator.pack.source import Text
+from evaluator.pack.types import ParameterType, Type
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,7 @@ class AggregateDef:
     is_peers: bool
     default: Formula | None
     is_descending: bool = False
+    period: Window | None = None  # the year's records where nothing is said
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,61 @@ class MeasureDef:
     at: Span
     value: Formula | None = None
     aggregate: AggregateDef | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AwardOrder:
+    """One key of an ordering of awards: their points, or a value of each record."""
+
+    is_points: bool
+    is_descending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionKeys:
+    """What records of one line are chosen by; None in an order stands for their points."""
+
+    once: Formula | None
+    prefer: tuple[Formula | None, ...]
+    order_by: tuple[Formula | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionDef:
+    """Which awards of a line count, and how much of them: once for each key, and by their number in a series."""
+
+    is_once: bool
+    prefer: tuple[AwardOrder, ...]
+    order_by: tuple[AwardOrder, ...]
+    series: tuple[tuple[int, Fraction], ...]  # from the nth on: factor
+    keys: dict[str, SelectionKeys]  # by the id of the line that brings the records
+
+
+@dataclass(frozen=True, slots=True)
+class TimesDef:
+    """A factor of a line, and when it applies."""
+
+    when: Formula | None
+    by: Formula
+    model: Times
+
+
+@dataclass(frozen=True, slots=True)
+class VetoDef:
+    """What the total is set to, and when."""
+
+    when: Formula
+    to: Formula
+    model: Veto
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedDef:
+    """Points people decide on, within bounds."""
+
+    low: Formula
+    high: Formula
+    by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +198,15 @@ class LineDef:
     min: Formula | None
     max: Formula | None
     items: tuple[LineDef, ...]
+    selection: SelectionDef | None = None
+    times: tuple[TimesDef, ...] = ()
+    veto: tuple[VetoDef, ...] = ()
+    judged: JudgedDef | None = None
+
+    @property
+    def sums_records(self) -> bool:
+        """Whether what records bring is summed for this very line."""
+        return self.aggregate is not None or self.judged is not None or self.selection is not None
 
     def walk(self) -> Iterator[LineDef]:
         """Give this line and all below it, in the order written."""
@@ -254,6 +322,10 @@ class Pack:
     language: str
     period: Period
     gap: str | None
+    in_force: InForce | None
+    follows: tuple[str, ...]
+    terms: tuple[Term, ...]
+    holidays: Holidays
     clauses: dict[str, Clause]
     parameters: dict[str, ParameterDef]
     tables: dict[str, TableDef]  # kinds included

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evaluator.pack.expression import Compare, Const, Junction, Name, Node, Not, OneOf
+from evaluator.pack.nodes import Compare, Const, Junction, Name, Node, Not, OneOf
 
 
 def can_both_hold(one: Node | None, other: Node | None) -> bool:

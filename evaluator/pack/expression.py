@@ -6,390 +6,41 @@ has a type. Nothing else of the parser's tree survives, so no text of an author'
 
 from __future__ import annotations
 
-import datetime as dt
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Callable
 from fractions import Fraction
-from typing import ClassVar, Literal, Protocol
+from typing import Literal
 
-from sqlglot import exp, parse_one, parser, tokens
-from sqlglot.dialects.dialect import Dialect
-from sqlglot.errors import ParseError, TokenError
-from sqlglot.tokens import TokenType  # type: ignore[attr-defined]
+from sqlglot import exp
 
 from evaluator.diagnostics import closest
-from evaluator.pack.model import DATE, NAME
-
-# ---------------------------------------------------------------------------------------------------------
-# types
-# ---------------------------------------------------------------------------------------------------------
-
-Base = Literal["text", "number", "integer", "boolean", "date", "ref", "nothing"]
-
-
-@dataclass(frozen=True, slots=True)
-class Type:
-    """What a value is; `values` lists the only ones it may have, `is_ordered` says worst to best."""
-
-    base: Base
-    values: tuple[object, ...] = ()
-    is_ordered: bool = False
-    target: str = ""
-
-    def __str__(self) -> str:
-        if self.base == "ref":
-            return f"a ref to {self.target}"
-        if self.values and self.base == "text":
-            return "one of " + ", ".join(map(str, self.values))
-        return {"nothing": "null", "integer": "a whole number"}.get(self.base, f"a {self.base}")
-
-    @property
-    def is_number(self) -> bool:
-        """Whether it can be calculated with."""
-        return self.base in ("number", "integer")
-
-
-TEXT, NUMBER, INTEGER, BOOLEAN, DATE_TYPE, NOTHING = (
-    Type("text"),
-    Type("number"),
-    Type("integer"),
-    Type("boolean"),
-    Type("date"),
-    Type("nothing"),
+from evaluator.pack.dialect import Wrong, parse, too_deep
+from evaluator.pack.fitting import alike, as_typed, common, fits, need_order
+from evaluator.pack.functions import FUNCTIONS, SETTINGS
+from evaluator.pack.nodes import (
+    Arithmetic,
+    Branch,
+    Case,
+    Compare,
+    Const,
+    IsNull,
+    Junction,
+    Lookup,
+    Name,
+    Node,
+    Not,
+    OneOf,
+    Recall,
+    Setting,
 )
-
-# ---------------------------------------------------------------------------------------------------------
-# nodes
-# ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """Part of an expression: its type, whether it can be unknown, and its place in the text (start, length)."""
-
-    type: Type
-    nullable: bool
-    place: tuple[int, int]
-
-    def children(self) -> Iterator[Node]:
-        """Give the parts directly below."""
-        for field in fields(self):
-            value = getattr(self, field.name)
-            for part in value if isinstance(value, tuple) else (value,):
-                if isinstance(part, Node):
-                    yield part
-
-    def walk(self) -> Iterator[Node]:
-        """Give this node and all below it, in reading order."""
-        yield self
-        for child in self.children():
-            yield from child.walk()
-
-
-@dataclass(frozen=True, slots=True)
-class Const(Node):
-    """A literal; numbers are fractions, dates are datetime.date."""
-
-    value: object
-
-
-@dataclass(frozen=True, slots=True)
-class Name(Node):
-    """A resolved name: from the row at hand over `hops` to the value `leaf` of table or kind `owner`.
-
-    The hop `#subject` leads from a record to the subject it is counted for, `#source` from an unfolded row to
-    the row it was unfolded from; every other hop is a field that is a ref.
-    """
-
-    hops: tuple[str, ...]
-    owner: str
-    leaf: str
-
-
-@dataclass(frozen=True, slots=True)
-class Setting(Node):
-    """A constant of the run: this_year, period_start, period_end."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Arithmetic(Node):
-    """left op right over numbers; op is one of + - * /."""
-
-    op: str
-    left: Node
-    right: Node
-
-
-@dataclass(frozen=True, slots=True)
-class Compare(Node):
-    """left op right; op is one of = <> < <= > >=."""
-
-    op: str
-    left: Node
-    right: Node
-
-
-@dataclass(frozen=True, slots=True)
-class OneOf(Node):
-    """operand in (items)."""
-
-    operand: Node
-    items: tuple[Node, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class IsNull(Node):
-    """operand is null."""
-
-    operand: Node
-
-
-@dataclass(frozen=True, slots=True)
-class Not(Node):
-    """not operand."""
-
-    operand: Node
-
-
-@dataclass(frozen=True, slots=True)
-class Junction(Node):
-    """Parts joined by and, or by or."""
-
-    op: Literal["and", "or"]
-    parts: tuple[Node, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Branch(Node):
-    """when … then … of a case; not a value by itself."""
-
-    when: Node
-    then: Node
-
-
-@dataclass(frozen=True, slots=True)
-class Case(Node):
-    """case when … then … else … end; stops at a test that is unknown."""
-
-    branches: tuple[Branch, ...]
-    otherwise: Node
-
-
-@dataclass(frozen=True, slots=True)
-class Call(Node):
-    """A function of the language."""
-
-    function: str
-    arguments: tuple[Node, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Lookup(Node):
-    """A parameter called with arguments."""
-
-    parameter: str
-    arguments: tuple[Node, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Recall(Node):
-    """years_running(condition): a value that also reads earlier years; the plan computes it as `column`."""
-
-    function: str
-    condition: Node
-    column: str
-
-
-# ---------------------------------------------------------------------------------------------------------
-# scopes
-# ---------------------------------------------------------------------------------------------------------
-
-
-class Wrong(Exception):  # noqa: N818 - caught where the expression's key is known
-    """The first thing wrong with an expression, at a place in its text."""
-
-    def __init__(self, code: str, message: str, place: tuple[int, int], fix: str | None = None) -> None:
-        super().__init__(message)
-        self.code, self.message, self.place, self.fix = code, message, place, fix
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """Where a name leads, and what is there."""
-
-    hops: tuple[str, ...]
-    owner: str
-    leaf: str
-    type: Type
-    nullable: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ParameterType:
-    """What a parameter takes and gives; a constant takes nothing."""
-
-    takes: tuple[Type, ...]
-    gives: Type
-    constant: object = None
-    covered: tuple[tuple[object, ...] | None, ...] = ()
-
-
-class Scope(Protocol):
-    """Where an expression's names are looked up."""
-
-    def find(self, parts: list[str]) -> Found:
-        """Return where a dotted name leads; raise LookupError with (position of the part, its known names)."""
-
-    def parameter(self, name: str) -> ParameterType | None:
-        """Return a parameter of the pack."""
-
-    @property
-    def has_history(self) -> bool:
-        """Whether functions over years may be called here."""
-
-
-# ---------------------------------------------------------------------------------------------------------
-# parsing
-# ---------------------------------------------------------------------------------------------------------
-
-WORDS = {
-    "AND": TokenType.AND, "OR": TokenType.OR, "NOT": TokenType.NOT, "IN": TokenType.IN,
-    "BETWEEN": TokenType.BETWEEN, "IS": TokenType.IS, "NULL": TokenType.NULL, "CASE": TokenType.CASE,
-    "WHEN": TokenType.WHEN, "THEN": TokenType.THEN, "ELSE": TokenType.ELSE, "END": TokenType.END,
-    "TRUE": TokenType.TRUE, "FALSE": TokenType.FALSE,
-}  # fmt: skip
-SETTINGS = {"this_year": INTEGER, "period_start": DATE_TYPE, "period_end": DATE_TYPE}
-
-
-class _Language(Dialect):
-    """SQL scalar expressions and nothing else: every other word of SQL is a plain name here."""
-
-    class Tokenizer(tokens.Tokenizer):
-        KEYWORDS = {**WORDS, ">=": TokenType.GTE, "<=": TokenType.LTE, "<>": TokenType.NEQ}
-        COMMENTS: ClassVar[list[str | tuple[str, str]]] = []
-        IDENTIFIERS: ClassVar[list[str | tuple[str, str]]] = ["`"]
-
-    class Parser(parser.Parser):
-        FUNCTIONS = {}
-        FUNCTION_PARSERS = {}
-        NO_PAREN_FUNCTIONS = {}
-        NO_PAREN_FUNCTION_PARSERS = {
-            word: parse for word, parse in parser.Parser.NO_PAREN_FUNCTION_PARSERS.items() if word == "CASE"
-        }
-        PRIMARY_PARSERS = {  # with positions, which sqlglot does not note for these three
-            **parser.Parser.PRIMARY_PARSERS,
-            TokenType.NULL: lambda self, token: self.expression(exp.Null(), token),
-            TokenType.TRUE: lambda self, token: self.expression(exp.Boolean(this=True), token),
-            TokenType.FALSE: lambda self, token: self.expression(exp.Boolean(this=False), token),
-        }
-
-        def _parse_between(self, this: exp.Expr | None) -> exp.Between:
-            """Read low and high: sqlglot itself takes `symmetric`, and does not insist on the `and`."""
-            low = self._parse_bitwise()
-            if not self._match(TokenType.AND):
-                self.raise_error("Required keyword: 'and' missing for between")
-            return self.expression(exp.Between(this=this, low=low, high=self._parse_bitwise()))
-
-        def _parse_case(self) -> exp.Expr | None:
-            first = self._prev
-            made = super()._parse_case()
-            if made is not None:
-                made.meta.update(start=first.start, end=self._prev.end)
-            return made
-
-
-_SIGNS = {
-    "==": "=", "!=": "<>", "||": "a field that holds the whole text", "%": "a - b * floor(a / b)",
-    "//": "floor(a / b)", "::": "a value of the right type",
-    "--": "a # comment of YAML's", "/*": "a # comment of YAML's",
-    "&&": "and", "“": "'", "”": "'", "‘": "'", "’": "'", "「": "'", "」": "'", "，": ",", "、": ",", "。": ".",
-    "（": "(", "）": ")", "＝": "=", "＜": "<", "＞": ">", "≥": ">=", "≤": "<=", "≠": "<>", "＋": "+", "－": "-",
-    "−": "-", "×": "*", "÷": "/", "＊": "*", "／": "/", "：": "a name", "；": "a single expression",
-    "！": "not", "！＝": "<>", "　": "a plain space", "％": "a share such as 2/3", "=>": ">=", "=<": "<=",
-}  # fmt: skip
-_REFUSED = '"`;[]{}@$?^~!&|\\:'
-_LONGEST_FIRST = sorted(_SIGNS, key=len, reverse=True)
-_NOTHING_GIVEN = re.compile(r"[(,]\s*,|,\s*(\)|\Z)")
-_BARE_POINT = re.compile(r"\.[0-9]+")
-_DEEPEST = 60  # levels of nesting, beyond which neither Python nor a database reads it
-
-
-def _refuse_signs(text: str) -> None:
-    """Raise at the first sign outside quotes that SQL or YAML would misread."""
-    place, is_quoted = 0, False
-    while place < len(text):
-        if text[place] == "'":
-            is_quoted = not is_quoted
-        elif not is_quoted:
-            sign = next((s for s in _LONGEST_FIRST if text.startswith(s, place)), None)
-            if sign:
-                foreign = ord(sign[0]) > 127
-                raise Wrong(
-                    "P305" if foreign else "P302",
-                    f"{sign} is not a sign of expressions" if sign.strip() else "a full-width space stands here",
-                    (place, len(sign)),
-                    f"write {_SIGNS[sign]}",
-                )
-            if text[place] == '"':
-                raise Wrong("P302", "double quotes do not make text", (place, 1), "write single quotes: '…'")
-            if text[place] in _REFUSED:
-                raise Wrong("P302", f"{text[place]} is not a sign of expressions", (place, 1))
-            if (start := _BARE_POINT.match(text, place)) and not re.match(r"[\w.]", text[place - 1 : place]):
-                number, size = start[0], len(start[0])
-                raise Wrong("P302", f"{number} is not a plain number", (place, size), f"write 0{number}")
-            if gap := _NOTHING_GIVEN.match(text, place):
-                raise Wrong("P301", "a value is missing beside this comma", (text.rindex(",", 0, gap.end()), 1))
-        place += 1
-    if is_quoted:
-        raise Wrong("P301", "a quote is opened and never closed", (text.rindex("'"), 1), "close it: '…'")
-
-
-def _parse(text: str) -> exp.Expr:
-    _refuse_signs(text)
-    try:
-        return parse_one(text, dialect=_Language, into=exp.Condition)
-    except ParseError as wrong:
-        first = wrong.errors[0] if wrong.errors else {}
-        highlight = str(first.get("highlight") or "")
-        lines = text.splitlines(keepends=True)
-        end = sum(map(len, lines[: int(first.get("line") or 1) - 1])) + int(first.get("col") or 1)
-        start = max(0, min(end - len(highlight), len(text) - 1))
-        raise Wrong(
-            "P301",
-            _plain_reason(str(first.get("description") or ""), highlight),
-            (start, max(1, len(highlight))),
-        ) from None
-    except RecursionError:
-        raise _too_deep(text) from None
-    except (TokenError, ValueError, IndexError, AttributeError) as wrong:
-        raise Wrong("P301", f"this cannot be read as an expression ({type(wrong).__name__})", (0, len(text))) from None
-
-
-def _plain_reason(description: str, highlight: str) -> str:
-    if highlight.lower() == "as":
-        return "as gives a name, and an expression has none"
-    if highlight.lower() in ("like", "ilike", "over", "from", "select"):
-        return f"{highlight} is not part of expressions"
-    if description.startswith("Required keyword"):
-        return f'something is missing after "{highlight}"' if highlight else "something is missing at the end"
-    if description.startswith("Expecting )"):
-        return f'a parenthesis is not closed at "{highlight}"' if highlight else "a parenthesis is not closed"
-    if description.startswith("Expected END"):
-        return "a case needs then … and end: case when … then … else … end"
-    return f'"{highlight}" is not expected here' if highlight else "the expression ends too early"
-
-
-# ---------------------------------------------------------------------------------------------------------
-# from sqlglot's tree to ours
-# ---------------------------------------------------------------------------------------------------------
+from evaluator.pack.scalars import NAME
+from evaluator.pack.types import BOOLEAN, INTEGER, NOTHING, NUMBER, TEXT, Base, ParameterType, Scope
 
 _COMPARE: dict[type[exp.Expr], str] = {
     exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">=",
 }  # fmt: skip
 _ARITHMETIC: dict[type[exp.Expr], str] = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/"}
+_DEEPEST = 60  # levels of nesting, beyond which neither Python nor a database reads it
 
 
 def compile_expression(text: str, scope: Scope, wanted: Base | None = None) -> Node:
@@ -400,18 +51,14 @@ def compile_expression(text: str, scope: Scope, wanted: Base | None = None) -> N
     if not text.strip():
         raise Wrong("P301", "the expression is empty", (0, 1))
     try:
-        node = _Compiler(text, scope).compile(_parse(text))
+        node = _Compiler(text, scope).compile(parse(text))
     except RecursionError:
-        raise _too_deep(text) from None
+        raise too_deep(text) from None
     if node.type.base == "nothing":
         raise Wrong("P306", "this is null whatever happens", node.place, "give it a value")
-    if wanted and not _fits(node.type, wanted):
+    if wanted and not fits(node.type, wanted):
         raise Wrong("P306", f"this is {node.type}, where a {wanted} is needed", node.place)
     return node
-
-
-def _too_deep(text: str) -> Wrong:
-    return Wrong("P301", "this is nested too deeply", (0, len(text)), "compute parts of it as measures or fields")
 
 
 def split_order(text: str) -> tuple[str, bool]:
@@ -422,10 +69,6 @@ def split_order(text: str) -> tuple[str, bool]:
     """
     match = re.search(r"\s+(asc|desc)\s*\Z", text, re.IGNORECASE)
     return (text[: match.start()], match[1].lower() == "desc") if match else (text, False)
-
-
-def _fits(have: Type, wanted: Base) -> bool:
-    return have.base == wanted or have.base == "nothing" or (wanted == "number" and have.is_number)
 
 
 class _Compiler:
@@ -458,7 +101,7 @@ class _Compiler:
             if isinstance(tree, kinds):
                 self.depth += 1
                 if self.depth > _DEEPEST:
-                    raise _too_deep(self.text)
+                    raise too_deep(self.text)
                 made = make(self, tree)
                 self.depth -= 1
                 return made
@@ -568,52 +211,10 @@ class _Compiler:
         return self._compared(op, self.compile(tree.this), self.compile(tree.expression), self.place(tree))
 
     def _compared(self, op: str, left: Node, right: Node, place: tuple[int, int]) -> Node:
-        left, right = self._alike(left, right)
+        left, right = alike(left, right, self.text)
         if op not in ("=", "<>"):
-            levels = next((side.type.values for side in (left, right) if side.type.is_ordered), ())
-            for side in (left, right):
-                is_disordered = bool(side.type.values) and not side.type.is_ordered and not side.type.is_number
-                if side.type.base in ("boolean", "ref") or is_disordered:
-                    raise Wrong("P306", f"{op} needs an order, and {side.type} has none", side.place, "use = or in")
-                if levels and not (side.type.is_number or isinstance(side, Const) or side.type.values == levels):
-                    raise Wrong("P306", f"{op} compares levels, and this is {side.type}", side.place, "use = or in")
+            need_order(op, left, right)
         return Compare(BOOLEAN, left.nullable or right.nullable, place, op, left, right)
-
-    def _alike(self, left: Node, right: Node) -> tuple[Node, Node]:
-        """Return both sides with literal text turned into what the other side is, or refuse the pair."""
-        left, right = self._as_typed(left, right.type), self._as_typed(right, left.type)
-        a, b = left.type, right.type
-        if "nothing" in (a.base, b.base):
-            side = left if a.base == "nothing" else right
-            raise Wrong("P306", "a comparison with null is always unknown", side.place, "write is null")
-        if a.base != b.base and not (a.is_number and b.is_number) or a.target != b.target:
-            raise Wrong("P306", f"{a} is compared with {b}", right.place)
-        for known, literal in ((a, right), (b, left)):
-            if known.values and isinstance(literal, Const) and literal.value not in known.values:
-                words = [str(value) for value in known.values]
-                near = closest(str(literal.value), words)
-                raise Wrong(
-                    "P307",
-                    f"{self._shown(literal)} is not one of {', '.join(words)}",
-                    literal.place,
-                    f"write '{near}'" if near else None,
-                )
-        return left, right
-
-    def _shown(self, literal: Const) -> str:
-        start, length = literal.place
-        return self.text[start : start + length]
-
-    @staticmethod
-    def _as_typed(node: Node, wanted: Type) -> Node:
-        if isinstance(node, Const) and isinstance(node.value, str) and wanted.base == "date":
-            try:
-                if not DATE.match(node.value):
-                    raise ValueError
-                return Const(DATE_TYPE, False, node.place, dt.date.fromisoformat(node.value))
-            except ValueError:
-                raise Wrong("P306", f"'{node.value}' is not a date", node.place, "write it as '2021-01-31'") from None
-        return node
 
     def _in(self, tree: exp.Expr) -> Node:
         if tree.args.get("query") or tree.args.get("unnest") or tree.args.get("field"):
@@ -621,7 +222,7 @@ class _Compiler:
         operand = self.compile(tree.this)
         if not tree.expressions:
             raise Wrong("P301", "the list is empty", self.place(tree), "write in ('甲', '乙')")
-        items = [self._alike(operand, self.compile(item))[1] for item in tree.expressions]
+        items = [alike(operand, self.compile(item), self.text)[1] for item in tree.expressions]
         nullable = operand.nullable or any(item.nullable for item in items)
         return OneOf(BOOLEAN, nullable, self.place(tree), operand, tuple(items))
 
@@ -669,25 +270,9 @@ class _Compiler:
             branches.append(Branch(then.type, then.nullable, self.place(branch), when, then))
         place = self.place(tree)
         otherwise = self.compile(default) if default is not None else Const(NOTHING, True, place, None)
-        kind = self._common([*branches, otherwise])
+        kind = common([*branches, otherwise])
         nullable = any(b.nullable or b.when.nullable for b in branches) or otherwise.nullable
         return Case(kind, nullable, place, tuple(branches), otherwise)
-
-    @staticmethod
-    def _common(nodes: list[Node]) -> Type:
-        """Return the one type all have; numbers mix, and null goes with any."""
-        types = [node.type for node in nodes if node.type.base != "nothing"]
-        if not types:
-            return NOTHING
-        if all(kind.is_number for kind in types):
-            return INTEGER if all(kind.base == "integer" for kind in types) else NUMBER
-        for node in nodes:
-            if node.type.base != "nothing" and (node.type.base, node.type.target) != (
-                types[0].base,
-                types[0].target,
-            ):
-                raise Wrong("P306", f"this is {node.type}, where the others are {types[0]}", node.place)
-        return types[0] if all(kind == types[0] for kind in types) else Type(types[0].base, target=types[0].target)
 
     def _call(self, tree: exp.Expr) -> Node:
         name = str(tree.this).lower() if str(tree.this).lower() in FUNCTIONS else str(tree.this)
@@ -704,7 +289,7 @@ class _Compiler:
             near = closest(name, FUNCTIONS)
             raise Wrong("P303", f'there is no function "{name}"', at, f"write {near}" if near else None)
         arguments = [self.compile(argument) for argument in tree.expressions]
-        return FUNCTIONS[name](self, name, arguments, place)
+        return FUNCTIONS[name](name, arguments, place)
 
     def _recall(self, name: str, tree: exp.Expr, place: tuple[int, int]) -> Node:
         if not self.scope.has_history:
@@ -733,7 +318,7 @@ class _Compiler:
             raise Wrong("P304", f"{name} takes {takes}, and here are {len(tree.expressions)}", place)
         arguments = []
         for position, (argument, wanted) in enumerate(zip(tree.expressions, parameter.takes, strict=True)):
-            node = self._as_typed(self.compile(argument), wanted)
+            node = as_typed(self.compile(argument), wanted)
             if node.type.base != wanted.base and not (node.type.is_number and wanted.is_number):
                 raise Wrong("P306", f"{name} takes {wanted}, and this is {node.type}", node.place)
             covered = parameter.covered[position]
@@ -764,92 +349,3 @@ class _Compiler:
         (exp.Case, _case),
         (exp.Anonymous, _call),
     ]
-
-
-# ---------------------------------------------------------------------------------------------------------
-# functions
-# ---------------------------------------------------------------------------------------------------------
-
-_Function = Callable[[_Compiler, str, list[Node], tuple[int, int]], Node]
-
-
-def _called(name: str, wanted: tuple[Base, ...], optional: int) -> str:
-    """Write how a function is called.
-
-    >>> _called("round", ("number", "number"), 1)
-    'round(number[, number])'
-    """
-    needed, more = wanted[: len(wanted) - optional], wanted[len(wanted) - optional :]
-    return f"{name}({', '.join(needed)}{''.join(f'[, {m}]' for m in more)})"
-
-
-def _takes(*wanted: Base, gives: Type, optional: int = 0) -> _Function:
-    """Make a function with a fixed list of argument types, the last `optional` of which may be left out."""
-
-    def check(_: _Compiler, name: str, arguments: list[Node], place: tuple[int, int]) -> Node:
-        if not len(wanted) - optional <= len(arguments) <= len(wanted):
-            raise Wrong("P304", f"{name} is called as {_called(name, wanted, optional)}", place)
-        arguments = [_Compiler._as_typed(a, Type(w)) for a, w in zip(arguments, wanted, strict=False)]
-        for argument, want in zip(arguments, wanted, strict=False):
-            if not _fits(argument.type, want):
-                raise Wrong("P306", f"{name} takes a {want} here, and this is {argument.type}", argument.place)
-        kind = gives
-        if name == "abs" and arguments[0].type.base == "integer":
-            kind = INTEGER
-        if name == "round":
-            if len(arguments) == 2:
-                digits = arguments[1]
-                if not (isinstance(digits, Const) and digits.value in list(map(Fraction, range(7)))):
-                    raise Wrong("P304", "round takes a number of places from 0 to 6", digits.place)
-                kind = NUMBER
-            else:
-                kind = INTEGER
-        return Call(kind, any(a.nullable for a in arguments), place, name, tuple(arguments))
-
-    return check
-
-
-def _numbers(least: int, most: int | None) -> _Function:
-    """Make a function of several numbers that gives one of them."""
-
-    def check(_: _Compiler, name: str, arguments: list[Node], place: tuple[int, int]) -> Node:
-        if len(arguments) < least or (most and len(arguments) > most):
-            raise Wrong("P304", f"{name} takes {least}{'' if most else ' or more'} numbers", place)
-        for argument in arguments:
-            if not argument.type.is_number:
-                raise Wrong("P306", f"{name} takes numbers, and this is {argument.type}", argument.place)
-        whole = all(argument.type.base == "integer" for argument in arguments)
-        return Call(INTEGER if whole else NUMBER, any(a.nullable for a in arguments), place, name, tuple(arguments))
-
-    return check
-
-
-def _coalesce(compiler: _Compiler, name: str, arguments: list[Node], place: tuple[int, int]) -> Node:
-    if len(arguments) < 2:
-        raise Wrong("P304", "coalesce takes two values or more", place)
-    return Call(compiler._common(arguments), all(a.nullable for a in arguments), place, name, tuple(arguments))
-
-
-FUNCTIONS: dict[str, _Function] = {
-    "abs": _takes("number", gives=NUMBER),
-    "round": _takes("number", "number", gives=NUMBER, optional=1),
-    "floor": _takes("number", gives=INTEGER),
-    "ceil": _takes("number", gives=INTEGER),
-    "least": _numbers(2, None),
-    "greatest": _numbers(2, None),
-    "clamp": _numbers(3, 3),
-    "coalesce": _coalesce,
-    "contains": _takes("text", "text", gives=BOOLEAN),
-    "length": _takes("text", gives=INTEGER),
-    "year": _takes("date", gives=INTEGER),
-    "quarter": _takes("date", gives=INTEGER),
-    "month": _takes("date", gives=INTEGER),
-    "day": _takes("date", gives=INTEGER),
-    "weekday": _takes("date", gives=INTEGER),
-    "days": _takes("date", "date", gives=INTEGER),
-    "months": _takes("date", "date", gives=INTEGER),
-}
-RESERVED = {
-    *FUNCTIONS, *SETTINGS, *(word.lower() for word in WORDS), "years_running", "total", "points", "rank", "position",
-    "people", "is_expected", "is_filled", "is_assessed", "is_ranked", "all", "asc", "desc",
-}  # fmt: skip

@@ -17,13 +17,15 @@ from typing import Any
 from sqlglot import exp
 
 from evaluator.diagnostics import Problems, Stop, closest
+from evaluator.engine.awards import Award, awards
 from evaluator.engine.plan import own_nodes
 from evaluator.engine.rank import shown as sql_shown
-from evaluator.engine.score import Award, awards
+from evaluator.engine.score import line_columns
 from evaluator.engine.state import points_column
-from evaluator.pack import expression as ex
 from evaluator.pack.definitions import Formula, KindDef, LineDef, Pack, RuleDef, VerdictDef
-from evaluator.pack.model import NAME
+from evaluator.pack.nodes import Const, Lookup, Name, Node, Recall, Setting
+from evaluator.pack.scalars import NAME
+from evaluator.pack.types import INTEGER, NUMBER, TEXT
 from evaluator.report.reopen import PastRun, reopen
 from evaluator.report.words import plain_number, say, shown
 from evaluator.sql.lower import Lowering
@@ -32,7 +34,11 @@ from evaluator.sql.trees import both, cast, column, ordered, parquet, text
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A record and what it brought: points by the rule, what of them counts in the total, and who cut the rest."""
+    """A record and what it brought: points by the rule, what of them counts in the total, and who cut the rest.
+
+    Of records of which one counts, `lost_to` is that one; in a series `nth` is the record's number and `factor` what
+    its points are multiplied by.
+    """
 
     record: str
     date: str
@@ -41,6 +47,9 @@ class Evidence:
     points: Decimal
     counts: Decimal
     cut_by: tuple[str, ...]
+    lost_to: str | None = None
+    nth: int | None = None
+    factor: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +63,12 @@ class ExplainedLine:
     before_bounds: Decimal
     points: Decimal
     evidence: list[Evidence]
+    factors: list[tuple[str, Decimal]]  # of those that apply: condition and what it multiplies by
+    veto: int = 0  # number of the veto that holds
 
     @property
     def cut(self) -> Decimal:
-        """What the cap took, or (below zero) what the floor gave."""
+        """What the cap took, or (below zero) what the floor gave; and what a veto took."""
         return self.before_bounds - self.points
 
 
@@ -187,10 +198,10 @@ class _Explainer:
         """Fetch values of the subject by their columns."""
         kind = self.kind
         types = {n: f.type for n, f in kind.table.fields.items()} | {n: m.type for n, m in kind.measures.items()}
-        nodes: list[ex.Node] = [ex.Name(types.get(n, ex.TEXT), True, (0, 0), (), kind.name, n) for n in names]
+        nodes: list[Node] = [Name(types.get(n, TEXT), True, (0, 0), (), kind.name, n) for n in names]
         return dict(zip(names, self._fetch(nodes), strict=True))
 
-    def _fetch(self, nodes: list[ex.Node]) -> tuple[Any, ...]:
+    def _fetch(self, nodes: list[Node]) -> tuple[Any, ...]:
         """Compute values of the subject, as readers see them."""
         if not nodes:
             return ()
@@ -205,18 +216,17 @@ class _Explainer:
     def _lines(self) -> list[ExplainedLine]:
         kind = self.kind
         found = [award for _, award in awards(self.run.state, kind, self.key)]
-        columns: list[ex.Node] = []
+        columns: list[Name] = []
         for line in kind.lines:
-            names = [(f"raw.{line.id}", ex.NUMBER), (points_column(line.id), ex.NUMBER)]
-            if line.aggregate is not None:
-                names.append((f"n.{line.id}", ex.INTEGER))
-            columns += [ex.Name(type_, False, (0, 0), (), kind.name, name) for name, type_ in names]
-        values = iter(self._fetch(columns))
+            names = [*line_columns(line), *([f"n.{line.id}"] if line.sums_records else [])]
+            types = {name: INTEGER if name.startswith(("n.", "veto.")) else NUMBER for name in names}
+            columns += [Name(type_, True, (0, 0), (), kind.name, name) for name, type_ in types.items()]
+        stored = {node.leaf: value for node, value in zip(columns, self._fetch([*columns]), strict=True)}
         filled = self._filled()
         explained = []
         for line in kind.lines:
-            raw, points = next(values), next(values)
-            count = next(values) if line.aggregate is not None else None
+            raw, points = stored[f"raw.{line.id}"], stored[points_column(line.id)]
+            count = stored.get(f"n.{line.id}")
             self._check_sum(line, points, found)
             own = [award for award in found if award.line == line.id and award.record is not None]
             applies = line.when is None or self._holds(line.when) is True
@@ -225,7 +235,17 @@ class _Explainer:
                 reckoning = self._reckoning(line, found)
             else:
                 reckoning = f"{say(self.pack, 'does not apply')}: {self._with_values(line.when)}"
-            explained.append(ExplainedLine(line, applies, count, reckoning, raw, points, evidence))
+            factors = [
+                (one.when.text if one.when is not None else "", factor)
+                for n, one in enumerate(line.times, 1)
+                if (factor := stored[f"factor.{line.id}.{n}"]) is not None
+            ]
+            if factors:
+                sum_of_all = plain_number(stored[f"before.{line.id}"])
+                factored = [sum_of_all, *(plain_number(factor) for _, factor in factors)]
+                reckoning = (f"{reckoning} = " if reckoning not in ("", sum_of_all) else "") + " × ".join(factored)
+            veto = int(stored["veto.total"]) if line.veto else 0
+            explained.append(ExplainedLine(line, applies, count, reckoning, raw, points, evidence, factors, veto))
         return explained
 
     def _check_sum(self, line: LineDef, points: Decimal, found: list[Award]) -> None:
@@ -244,9 +264,14 @@ class _Explainer:
         parts = []
         own = [award for award in found if award.line == line.id]
         if line.base is not None:
-            parts += [plain_number(award.points) for award in own if award.record is None]
+            parts += [plain_number(award.points) for award in own if award.what == "own"]
         if line.aggregate is not None:
-            counts = Counter(award.points for award in own if award.record is not None)
+            counts: Counter[Decimal] = Counter()
+            for award in own:
+                if award.what == "record" and award.lost_in != line.id:
+                    counts[
+                        award.points * (award.factor if award.factor is not None and award.factor_in == line.id else 1)
+                    ] += 1
             for points, count in sorted(counts.items(), reverse=True):
                 each = plain_number(points)
                 parts.append(f"{count} × {f'({each})' if points < 0 else each}")
@@ -274,25 +299,26 @@ class _Explainer:
         is_filled = award.source is None and award.record in filled
         before, cut_by = award.points, []
         for name, after in award.awards.items():
-            if after != before:
+            if after != before and name not in (award.lost_in, award.factor_in):
                 cut_by.append(name)
             before = after
         place = "" if award.source is None else str(self.db.cell(award.source, award.row))
-        return Evidence(str(award.record), str(award.date or ""), place, is_filled, award.points, before, tuple(cut_by))
+        return Evidence(
+            str(award.record), str(award.date or ""), place, is_filled, award.points, before, tuple(cut_by),
+            award.lost_to, award.nth, award.factor,
+        )  # fmt: skip
 
     # --- verdicts ---
 
     def values_in(self, formula: Formula) -> list[tuple[str, Any]]:
         """Return the names in an expression with the subject's values, each once."""
-        nodes: dict[str, ex.Node] = {}
+        nodes: dict[str, Node] = {}
         known: dict[str, Any] = {}
         for node in own_nodes(formula.node):
             written = formula.text[node.place[0] : sum(node.place)]
-            if isinstance(node, (ex.Name, ex.Recall, ex.Setting, ex.Lookup)):
+            if isinstance(node, (Name, Recall, Setting, Lookup)):
                 nodes.setdefault(written, node)
-            elif (
-                isinstance(node, ex.Const) and NAME.match(written) and written.lower() not in ("true", "false", "null")
-            ):
+            elif isinstance(node, Const) and NAME.match(written) and written.lower() not in ("true", "false", "null"):
                 value = node.value  # a parameter
                 known.setdefault(
                     written,
@@ -305,12 +331,12 @@ class _Explainer:
 
     def _verdict(self, verdict: VerdictDef) -> ExplainedVerdict:
         kind = self.kind
-        names: list[ex.Node] = [ex.Name(verdict.type, True, (0, 0), (), kind.name, verdict.name)]
+        names: list[Node] = [Name(verdict.type, True, (0, 0), (), kind.name, verdict.name)]
         if verdict.form == "quota":
             extra = [f"place.{verdict.name}", f"take.{verdict.name}"]
         else:
             extra = [f"rule.{verdict.name}"] if verdict.form != "formula" else []
-        names += [ex.Name(ex.INTEGER, True, (0, 0), (), kind.name, name) for name in extra]
+        names += [Name(INTEGER, True, (0, 0), (), kind.name, name) for name in extra]
         value, *more = self._fetch(names)
         rules: list[ExplainedRule] = []
         condition: Condition | None = None
@@ -379,7 +405,7 @@ class _Explainer:
     def _years(self, verdict: VerdictDef) -> list[tuple[str, int, bool | None]]:
         """Return year by year whether the conditions held that the verdict looks back on."""
         formulas = [verdict.when, verdict.value, verdict.among, *(rule.when for rule in verdict.rules)]
-        wanted = [n.column for f in formulas if f is not None for n in own_nodes(f.node) if isinstance(n, ex.Recall)]
+        wanted = [n.column for f in formulas if f is not None for n in own_nodes(f.node) if isinstance(n, Recall)]
         if not wanted:
             return []
         source = exp.alias_(parquet(self.run.folder / "recalls" / f"{self.kind.name}.parquet"), "y", table=True)

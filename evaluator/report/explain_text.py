@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evaluator.pack.model import Rule, Verdict
+from evaluator.pack.model_judgement import Rule, Verdict
 from evaluator.report.explain import Condition, ExplainedLine, ExplainedVerdict, Explanation
 from evaluator.report.text import as_table
 from evaluator.report.words import name_of, plain_number, say, shown
@@ -71,6 +71,8 @@ def _score(found: Explanation) -> str:
         if made.min is not None:
             bounds.append(f"≥ {made.min.text}")
         cut = line.cut
+        if line.veto:
+            bounds.append(f"{say(pack, 'veto')}: {made.veto[line.veto - 1].when.text}")
         rows.append(
             [
                 "  " * made.depth + _line_name(found, made.id),
@@ -100,6 +102,10 @@ def _records(found: Explanation, line: ExplainedLine) -> str:
         bounds = ", ".join(_line_name(found, name) for name in unmet or one.cut_by)
         why = "does not apply" if unmet else "cap" if one.points > 0 else "floor"
         remark = f"{say(pack, why)}: {bounds}" if bounds else ""
+        if one.factor is not None and one.factor != 1:
+            remark = f"{say(pack, 'nth', one.nth, plain_number(one.factor))} {remark}".rstrip()
+        if one.lost_to is not None:
+            remark = say(pack, "lost to", one.lost_to)
         place = one.place
         if one.is_filled:
             expected = pack.tables[line.definition.aggregate.source].expected if line.definition.aggregate else None

@@ -14,10 +14,11 @@ from sqlglot import exp
 from evaluator.data.history import read_manifest
 from evaluator.data.tables import has_date
 from evaluator.diagnostics import Problems
-from evaluator.engine.state import State, points_column
-from evaluator.pack import expression as ex
+from evaluator.engine.score import line_columns
+from evaluator.engine.state import State
 from evaluator.pack.check import load_pack
 from evaluator.pack.definitions import KindDef, Pack, TableDef
+from evaluator.pack.types import INTEGER, NUMBER, Type
 from evaluator.sql.backend import Database
 from evaluator.sql.ratio import UNIT
 from evaluator.sql.trees import SQL, cast, column, named, number, parquet, table
@@ -93,24 +94,24 @@ def _as_computed(pack: Pack, made: TableDef, kind: KindDef | None, file: Path) -
     return exp.select(*columns).from_(exp.alias_(parquet(file), "f", table=True))
 
 
-def results_of(kind: KindDef) -> list[tuple[str, ex.Type]]:
+def results_of(kind: KindDef) -> list[tuple[str, Type]]:
     """Return the columns a run adds to a kind, with their types."""
     columns = [(measure.name, measure.type) for measure in kind.measures.values()]
-    columns += [(name, ex.INTEGER) for name in kind.recalls]
+    columns += [(name, INTEGER) for name in kind.recalls]
     for line in kind.lines:
-        if line.aggregate is not None:
-            columns.append((f"n.{line.id}", ex.INTEGER))
-        columns += [(f"raw.{line.id}", ex.NUMBER), (points_column(line.id), ex.NUMBER)]
+        if line.sums_records:
+            columns.append((f"n.{line.id}", INTEGER))
+        columns += [(name, INTEGER if name.startswith("veto.") else NUMBER) for name in line_columns(line)]
     for verdict in kind.verdicts.values():
         columns.append((verdict.name, verdict.type))
         if verdict.form == "quota":
-            columns += [(f"place.{verdict.name}", ex.INTEGER), (f"take.{verdict.name}", ex.INTEGER)]
+            columns += [(f"place.{verdict.name}", INTEGER), (f"take.{verdict.name}", INTEGER)]
         elif verdict.form in ("rules", "yes_no"):
-            columns.append((f"rule.{verdict.name}", ex.INTEGER))
+            columns.append((f"rule.{verdict.name}", INTEGER))
     return columns
 
 
-def _stored(name: str, kind: ex.Type) -> SQL:
+def _stored(name: str, kind: Type) -> SQL:
     """Return a decimal of the run folder as millionths."""
     if kind.base != "number":
         return column(name, "f")

@@ -31,8 +31,8 @@ from evaluator.engine.rank import as_decimal
 from evaluator.engine.recall import recalled_table
 from evaluator.engine.run import Assessment, control_text, stop_unless
 from evaluator.engine.state import points_column
-from evaluator.pack import expression as ex
 from evaluator.pack.definitions import KindDef, TableDef
+from evaluator.pack.types import INTEGER, Type
 from evaluator.report.reopen import results_of
 from evaluator.report.roster import guarded, write_csv
 from evaluator.report.workbook import write_workbook
@@ -110,7 +110,7 @@ class _Writer:
 
     # --- tables ---
 
-    def _typed(self, name: str, kind: ex.Type, alias: str) -> SQL:
+    def _typed(self, name: str, kind: Type, alias: str) -> SQL:
         return as_decimal(column(name, alias)) if kind.base == "number" else column(name, alias)
 
     def _fields(self, made: TableDef, alias: str, query: exp.Select) -> exp.Select:
@@ -137,7 +137,7 @@ class _Writer:
             column("is_assessed", "s"), column("is_ranked", "s"), named(column("#reason", "s"), "reason")
         )
         columns = results_of(kind)
-        columns += [(f"situation.{family}", ex.INTEGER) for family in self._families(kind)]
+        columns += [(f"situation.{family}", INTEGER) for family in self._families(kind)]
         query = query.select(*(named(self._typed(name, type_, "s"), name) for name, type_ in columns))
         query = query.select(named(column("#src", "s"), "source"), named(column("#row", "s"), "row"))
         if kind.table.date is not None:
@@ -164,7 +164,7 @@ class _Writer:
         columns: dict[str, list[SQL]] = {
             "line": [text(line.id) for line in kind.lines],
             "within": [text(line.parent or "") for line in kind.lines],
-            "records": [column(f"n.{line.id}", "s") if line.aggregate else nothing.copy() for line in kind.lines],
+            "records": [column(f"n.{line.id}", "s") if line.sums_records else nothing.copy() for line in kind.lines],
             "before_bounds": [as_decimal(column(f"raw.{line.id}", "s")) for line in kind.lines],
             "points": [as_decimal(column(points_column(line.id), "s")) for line in kind.lines],
         }

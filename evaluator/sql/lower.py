@@ -14,9 +14,26 @@ from math import gcd
 
 from sqlglot import exp
 
-from evaluator.pack import expression as ex
 from evaluator.pack.definitions import Formula, ParameterDef
-from evaluator.pack.model import Match, exact, literal
+from evaluator.pack.model import Match
+from evaluator.pack.nodes import (
+    Arithmetic,
+    Call,
+    Case,
+    Compare,
+    Const,
+    IsNull,
+    Junction,
+    Lookup,
+    Name,
+    Node,
+    Not,
+    OneOf,
+    Recall,
+    Setting,
+)
+from evaluator.pack.scalars import exact, literal
+from evaluator.pack.types import BOOLEAN, Type
 from evaluator.sql.ratio import (
     OPERATORS,
     UNIT,
@@ -56,7 +73,7 @@ class Lowering:
     def __init__(self, rows: Rows) -> None:
         self.rows = rows
 
-    def stored(self, formula: Formula | ex.Node, kind: ex.Type | None = None) -> SQL:
+    def stored(self, formula: Formula | Node, kind: Type | None = None) -> SQL:
         """Return the value as it is stored: numbers rounded to millionths, everything else as it is.
 
         `kind` is the type of the column where that is wider than the expression's own.
@@ -69,7 +86,7 @@ class Lowering:
             return cast(self.ratio(node).num, "BIGINT")
         return self.value(node)
 
-    def condition(self, formula: Formula | ex.Node) -> SQL:
+    def condition(self, formula: Formula | Node) -> SQL:
         """Return a condition in three-valued logic."""
         return self.value(formula.node if isinstance(formula, Formula) else formula)
 
@@ -86,39 +103,39 @@ class Lowering:
 
     # --- values that are not numbers ---
 
-    def value(self, node: ex.Node) -> SQL:
+    def value(self, node: Node) -> SQL:
         """Return the SQL of a node that is not a number, or of a condition."""
         match node:
-            case ex.Const():
+            case Const():
                 return self._constant(node)
-            case ex.Name():
+            case Name():
                 return self.rows.column(node)
-            case ex.Setting():
-                return self._constant(ex.Const(node.type, False, node.place, self.rows.settings[node.name]))
-            case ex.Compare():
+            case Setting():
+                return self._constant(Const(node.type, False, node.place, self.rows.settings[node.name]))
+            case Compare():
                 return self._compare(node)
-            case ex.OneOf():
+            case OneOf():
                 if node.operand.type.is_number:
                     return exp.paren(either(*(self._compare_values("=", node.operand, item) for item in node.items)))
                 listed, *items = (grouped(self.value(part)) for part in (node.operand, *node.items))
                 return exp.In(this=listed, expressions=items)
-            case ex.IsNull():
+            case IsNull():
                 operand = node.operand
                 return is_null(unreduced(self.ratio(operand)) if operand.type.is_number else self.value(operand))
-            case ex.Not():
+            case Not():
                 return exp.Not(this=exp.paren(self.value(node.operand)))
-            case ex.Junction():
+            case Junction():
                 parts = [exp.paren(self.value(part)) for part in node.parts]
                 return exp.paren(both(*parts) if node.op == "and" else either(*parts))
-            case ex.Case():
+            case Case():
                 return choose(*self._branches(node, lambda part: self.value(part)))
-            case ex.Call():
+            case Call():
                 return self._call(node)
-            case ex.Lookup():
+            case Lookup():
                 return self._lookup(node)
         raise AssertionError(node)
 
-    def _constant(self, node: ex.Const) -> SQL:
+    def _constant(self, node: Const) -> SQL:
         match node.value:
             case bool():
                 return exp.Boolean(this=node.value)
@@ -130,7 +147,7 @@ class Lowering:
                 return exp.Null()
         raise AssertionError(node)
 
-    def _branches(self, node: ex.Case, lower: Callable[[ex.Node], SQL]) -> tuple[list[tuple[SQL, SQL]], SQL]:
+    def _branches(self, node: Case, lower: Callable[[Node], SQL]) -> tuple[list[tuple[SQL, SQL]], SQL]:
         """Return the branches, each unknown test stopping the case."""
         branches: list[tuple[SQL, SQL]] = []
         for branch in node.branches:
@@ -140,10 +157,10 @@ class Lowering:
             branches.append((test, lower(branch.then)))
         return branches, lower(node.otherwise)
 
-    def _compare(self, node: ex.Compare) -> SQL:
+    def _compare(self, node: Compare) -> SQL:
         return self._compare_values(node.op, node.left, node.right)
 
-    def _compare_values(self, op: str, left: ex.Node, right: ex.Node) -> SQL:
+    def _compare_values(self, op: str, left: Node, right: Node) -> SQL:
         if left.type.is_number:
             return compare(op, self.ratio(left), self.ratio(right))
         levels = left.type.values if left.type.is_ordered else right.type.values if right.type.is_ordered else ()
@@ -152,13 +169,13 @@ class Lowering:
             return OPERATORS[op](this=sides[0], expression=sides[1])
         return OPERATORS[op](this=grouped(self.value(left)), expression=grouped(self.value(right)))
 
-    def _level(self, node: ex.Node, levels: tuple[object, ...]) -> SQL:
-        if isinstance(node, ex.Const):
+    def _level(self, node: Node, levels: tuple[object, ...]) -> SQL:
+        if isinstance(node, Const):
             return exp.Null() if node.value is None else number(levels.index(node.value))
         value = self.value(node)
         return choose([(exp.EQ(this=value.copy(), expression=text(str(v))), number(i)) for i, v in enumerate(levels)])
 
-    def _call(self, node: ex.Call) -> SQL:
+    def _call(self, node: Call) -> SQL:
         if node.function == "contains":
             part = call("strpos", self.value(node.arguments[0]), self.value(node.arguments[1]))
             return exp.GT(this=part, expression=number(0))
@@ -170,31 +187,31 @@ class Lowering:
 
     # --- numbers ---
 
-    def ratio(self, node: ex.Node) -> Ratio:
+    def ratio(self, node: Node) -> Ratio:
         """Return a number as an exact fraction of SQL integers."""
         match node:
-            case ex.Const(value=Fraction() as value):
+            case Const(value=Fraction() as value):
                 return Ratio(number(value.numerator), value.denominator)
-            case ex.Const(value=None):
+            case Const(value=None):
                 return Ratio(cast(exp.Null(), "BIGINT"), 1)
-            case ex.Setting():
+            case Setting():
                 return Ratio(number(int(str(self.rows.settings[node.name]))), 1)
-            case ex.Name():
+            case Name():
                 return Ratio(self.rows.column(node), UNIT if node.type.base == "number" else 1)
-            case ex.Recall():
+            case Recall():
                 return Ratio(column(node.column, self.rows.alias), 1)
-            case ex.Arithmetic():
+            case Arithmetic():
                 return self._arithmetic(node)
-            case ex.Case():
+            case Case():
                 return self._case(node)
-            case ex.Call():
+            case Call():
                 return self._number_call(node)
-            case ex.Lookup():
+            case Lookup():
                 gives = self.rows.pack.parameters[node.parameter].type.gives
                 return Ratio(self._lookup(node), UNIT if gives.base == "number" else 1)
         raise AssertionError(node)
 
-    def _arithmetic(self, node: ex.Arithmetic) -> Ratio:
+    def _arithmetic(self, node: Arithmetic) -> Ratio:
         known = constant_of(node)
         if known is not None:
             return Ratio(number(known.numerator), known.denominator)
@@ -231,7 +248,7 @@ class Lowering:
         den = exp.Nullif(this=product(below, absolute), expression=number(0))
         return Ratio(num, den)
 
-    def _case(self, node: ex.Case) -> Ratio:
+    def _case(self, node: Case) -> Ratio:
         ratios = [self.ratio(branch.then) for branch in node.branches] + [self.ratio(node.otherwise)]
 
         def pick(values: list[SQL]) -> SQL:
@@ -241,7 +258,7 @@ class Lowering:
 
         return one_ratio(ratios, pick)
 
-    def _number_call(self, node: ex.Call) -> Ratio:
+    def _number_call(self, node: Call) -> Ratio:
         name = node.function
         if name in ("year", "quarter", "month", "day", "weekday"):
             made = {
@@ -272,7 +289,7 @@ class Lowering:
         if name == "round":
             digits = 0
             if len(node.arguments) == 2:
-                assert isinstance(node.arguments[1], ex.Const)
+                assert isinstance(node.arguments[1], Const)
                 digits = int(str(node.arguments[1].value))
             return Ratio(rounded(ratios[0], 10**digits), 10**digits)
         if name == "coalesce":
@@ -313,14 +330,14 @@ class Lowering:
 
     # --- parameters ---
 
-    def _lookup(self, node: ex.Lookup) -> SQL:
+    def _lookup(self, node: Lookup) -> SQL:
         """Return the value of a parameter as it is stored (numbers in millionths)."""
         parameter = self.rows.pack.parameters[node.parameter]
         gives = parameter.type.gives
         model = parameter.model
 
         def result(value: object) -> SQL:
-            constant = ex.Const(gives, False, node.place, exact(value))
+            constant = Const(gives, False, node.place, exact(value))
             return self.stored(constant, gives)
 
         otherwise = result(model.else_) if model.has("else") else self._no_entry(node, parameter)
@@ -336,24 +353,24 @@ class Lowering:
         ]
         return self._axis(node.arguments[0], model.rows, lines, otherwise)
 
-    def _axis(self, argument: ex.Node, axis: Match, results: list[SQL], otherwise: SQL) -> SQL:
+    def _axis(self, argument: Node, axis: Match, results: list[SQL], otherwise: SQL) -> SQL:
         return self._banded(argument, axis.how, [exact(b) for b in axis.bounds], results, otherwise)
 
-    def _banded(self, argument: ex.Node, how: str, bounds: list[object], results: list[SQL], otherwise: SQL) -> SQL:
+    def _banded(self, argument: Node, how: str, bounds: list[object], results: list[SQL], otherwise: SQL) -> SQL:
         op = {"is": "=", "from": ">=", "up_to": "<="}[how]
         pairs = list(zip(bounds, results, strict=True))
         if how == "from":
             pairs.reverse()
         branches: list[tuple[SQL, SQL]] = []
         if argument.nullable:
-            unknown = self.value(ex.IsNull(ex.BOOLEAN, False, argument.place, argument))
+            unknown = self.value(IsNull(BOOLEAN, False, argument.place, argument))
             branches.append((unknown, exp.Null()))
         for bound, value in pairs:
-            constant = ex.Const(argument.type, False, argument.place, bound)
+            constant = Const(argument.type, False, argument.place, bound)
             branches.append((self._compare_values(op, argument, constant), value))
         return choose(branches, otherwise)
 
-    def _no_entry(self, node: ex.Lookup, parameter: ParameterDef) -> SQL:
+    def _no_entry(self, node: Lookup, parameter: ParameterDef) -> SQL:
         """Raise, inside the query, with the parameter, its arguments and the row."""
         if any(c is None for c in parameter.type.covered) or not all(
             argument.type.values or argument.type.base == "boolean" for argument in node.arguments
@@ -373,11 +390,11 @@ class Lowering:
         return exp.Null()
 
 
-def constant_of(node: ex.Node) -> Fraction | None:
+def constant_of(node: Node) -> Fraction | None:
     """Return the value of an expression of literals."""
-    if isinstance(node, ex.Const) and isinstance(node.value, Fraction):
+    if isinstance(node, Const) and isinstance(node.value, Fraction):
         return node.value
-    if isinstance(node, ex.Arithmetic):
+    if isinstance(node, Arithmetic):
         a, b = constant_of(node.left), constant_of(node.right)
         if a is None or b is None or (node.op == "/" and b == 0):
             return None

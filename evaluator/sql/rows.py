@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from evaluator.pack import expression as ex
 from evaluator.pack.definitions import Pack
+from evaluator.pack.nodes import Name
 from evaluator.sql.trees import SQL, cast, column, left_join
 
 
@@ -58,7 +58,7 @@ class Rows:
                 here = table.refs[hop]
         return here
 
-    def column(self, name: ex.Name) -> SQL:
+    def column(self, name: Name) -> SQL:
         """Return the column a name stands for."""
         return column(name.leaf, self.at(name.hops))
 

@@ -1,0 +1,550 @@
+"""What each record brought to a line of the score, and what every line above left of it.
+
+After its cap and floor a line's awards add up to its points: a cap takes its excess from the positive awards, the
+last first, a floor gives its shortfall back to the negative ones, the last first; what no record brought comes before
+the records. What a floor above nothing gives beyond that, or a cap below it takes, is an award of the line itself; so
+is what factors and a veto change. A line with factors enters the line above as one award.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+
+from sqlglot import exp
+
+from evaluator.engine.measure import linked_rows
+from evaluator.engine.state import State, points_column
+from evaluator.pack.definitions import AwardOrder, KindDef, LineDef, SelectionDef
+from evaluator.pack.nodes import Const
+from evaluator.pack.types import NUMBER
+from evaluator.sql.lower import Lowering
+from evaluator.sql.ratio import UNIT, Ratio, product, stored_number
+from evaluator.sql.trees import (
+    SQL,
+    both,
+    cast,
+    choose,
+    column,
+    is_null,
+    named,
+    number,
+    ordered,
+    row_number,
+    text,
+    window,
+)
+
+# what every query of awards has: whose, of which line and record, from where, what the rule gives, and what
+# became of it where only some of the records count
+FIXED = {
+    "sid": "BIGINT", "line": "TEXT", "what": "TEXT", "record": "TEXT", "has_record": "INTEGER", "#src": "BIGINT",
+    "#row": "BIGINT", "#date": "DATE", "place": "INTEGER", "points": "BIGINT", "lost_to": "TEXT", "lost_in": "TEXT",
+    "nth": "BIGINT", "factor": "BIGINT", "factor_in": "TEXT",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Award:
+    """What one record, or a line without records, brought to a line and to the lines above it.
+
+    `what` is record, judged, own (base, points without record, what bounds give), times or veto. `points` is what the
+    rule gives it; `awards` what is left of it in each line from its own up to the total, or up to a line with factors.
+    `lost_to` is the record that counts instead, in the line `lost_in`; `nth` its number in a series of the line
+    `factor_in`, and `factor` what it is multiplied by there.
+    """
+
+    line: str
+    what: str
+    record: str | None
+    source: int | None
+    row: int | None
+    date: object
+    points: Decimal
+    awards: dict[str, Decimal]
+    lost_to: str | None = None
+    lost_in: str | None = None
+    nth: int | None = None
+    factor: Decimal | None = None
+    factor_in: str | None = None
+
+
+def awards(state: State, kind: KindDef, subject: str | None = None) -> list[tuple[str, Award]]:
+    """Return every award of a subject (by its key), or of all subjects, with the subject's key.
+
+    Ordered by subject, then as awards are counted: without record first, then by date, then by key of the record.
+    """
+    if kind.score is None:
+        return []
+    made = _Awards(state, kind, subject)
+    query, path = made.left(kind.score, ())
+    keep = [column(name, "a") for name in FIXED if name not in ("sid", "has_record", "place")]
+    shown = exp.select(column("#key", "s"), *keep, *(column(f"after.{line}", "a") for line in path)).from_(
+        query.subquery("a")
+    )
+    shown = shown.join(
+        exp.alias_(state.location(kind.name), "s", table=True),
+        on=exp.EQ(this=column("sid", "a"), expression=column("#sid", "s")),
+    ).order_by(*(ordered(column("#key", "s")), *_order("a")))
+    found = []
+    for (
+        key,
+        line,
+        what,
+        record,
+        source,
+        row,
+        date,
+        points,
+        lost_to,
+        lost_in,
+        nth,
+        factor,
+        factor_in,
+        *after,
+    ) in state.db.rows(shown):
+        kept = {name: Decimal(value) / UNIT for name, value in zip(path, after, strict=True) if value is not None}
+        by = None if factor is None else Decimal(factor) / UNIT
+        award = Award(
+            line, what, record, source, row, date, Decimal(points or 0) / UNIT, kept,
+            lost_to, lost_in, nth, by, factor_in,
+        )  # fmt: skip
+        found.append((key, award))
+    return found
+
+
+def selected_sum(state: State, kind: KindDef, line: LineDef) -> exp.Select:
+    """Return a query of what the records of a line sum up to where only some of them count, by subject.
+
+    Its columns: sid, sum.<id>, n.<id> (how many records there are), and doubt.<id> (how many of unknown points).
+    """
+    query, _ = _Awards(state, kind, None).incoming(line, (line,))
+    entering = column("entering", "q")
+    records = exp.EQ(this=column("what", "q"), expression=text("record"))
+    own = both(
+        exp.EQ(this=column("what", "q"), expression=text("own")),
+        exp.EQ(this=column("line", "q"), expression=text(line.id)),
+    )
+    unknown = both(is_null(column("points", "q")), records.copy())
+    return (
+        exp.select(
+            column("sid", "q"),
+            named(cast(exp.Sum(this=entering), "BIGINT"), f"sum.{line.id}"),
+            named(cast(exp.CountIf(this=records), "BIGINT"), f"n.{line.id}"),
+            named(cast(exp.CountIf(this=unknown), "BIGINT"), f"doubt.{line.id}"),
+        )
+        .from_(query.subquery("q"))
+        .where(exp.Not(this=exp.paren(own)))
+        .group_by(column("sid", "q"))
+    )
+
+
+def _order(alias: str) -> list[exp.Ordered]:
+    """Return the order in which awards count: lines without records, then date, then key, then the line's place."""
+    keys = ("has_record", "#date", "record", "place")
+    return [ordered(column(name, alias), nulls_first=True) for name in keys]
+
+
+def _empty(kind: str) -> exp.Cast:
+    return cast(exp.Null(), kind)
+
+
+def _all_fixed(known: dict[str, SQL]) -> list[exp.Alias]:
+    """Return the FIXED columns, empty where nothing is known."""
+    return [named(cast(known[name], kind) if name in known else _empty(kind), name) for name, kind in FIXED.items()]
+
+
+class _Awards:
+    """The awards of a kind's lines; `incoming` is what enters a line, `left` what it leaves of it."""
+
+    def __init__(self, state: State, kind: KindDef, subject: str | None) -> None:
+        self.state, self.kind, self.subject = state, kind, subject
+        self.place = {one.id: place for place, one in enumerate(kind.lines)}
+
+    def incoming(self, line: LineDef, outer: tuple[LineDef, ...]) -> tuple[exp.Select, list[str]]:
+        """Return a query of the awards that enter a line, after its choice among them, and the lines passed before.
+
+        `outer` are the lines above that choose among records, and this one if it does: what they choose by travels
+        along. Besides FIXED and after.<line> for the lines below, the query has `entering`.
+        """
+        keys = [name for one in outer for name in _key_columns(one)]
+        parts: list[exp.Select] = []
+        if line.base is not None or line.points is not None or _can_go_beyond(line):
+            parts.append(self._own(line, keys))
+        if line.aggregate is not None:
+            parts.append(self._records(line, outer))
+        if line.judged is not None:
+            parts.append(self._judged(line, keys))
+        inner: list[str] = []
+        children = []
+        for item in line.items:
+            below = (*outer, item) if item.selection is not None else outer
+            child, path = self.left(item, below)
+            children.append((child, path))
+            inner += [name for name in path if name not in inner]
+        listed = [part.select(*(named(_empty("BIGINT"), f"after.{name}") for name in inner)) for part in parts]
+        for child, path in children:
+            columns: list[SQL] = [column(name, "c") for name in FIXED]
+            columns += [named(column("up", "c"), "entering"), *(column(name, "c") for name in keys)]
+            columns += [
+                column(f"after.{name}", "c") if name in path else named(_empty("BIGINT"), f"after.{name}")
+                for name in inner
+            ]
+            listed.append(exp.select(*columns).from_(child.subquery("c")))
+        query: exp.Query = listed[0]
+        for part in listed[1:]:
+            query = exp.union(query, part, distinct=False)
+        kept = [*FIXED, *(f"after.{name}" for name in inner)]
+        if line.selection is not None:
+            keys = [name for name in keys if name not in _key_columns(line)]
+            made = _chosen(line, line.selection, query, [*kept, *keys])
+        else:
+            made = exp.select(*(column(name, "q") for name in (*kept, *keys, "entering"))).from_(query.subquery("q"))
+        return made, inner
+
+    def left(self, line: LineDef, outer: tuple[LineDef, ...]) -> tuple[exp.Select, list[str]]:
+        """Return a query of what a line leaves of the awards that enter it, and the lines passed, this one last.
+
+        Besides FIXED and after.<line> for the lines passed, it has `up`: what enters the line above.
+        """
+        query, inner = self.incoming(line, outer)
+        keys = [name for one in outer if one is not line for name in _key_columns(one)]
+        path = [*inner, line.id]
+        kept = [*FIXED, *(f"after.{name}" for name in inner), *keys]
+        bounds = self._bounds(line)
+        summed = self._summed(line, query, kept, bounds)
+        is_one = bool(line.times)  # what it comes to goes up as one award
+        left = column("entering", "w") if is_one else self._bounded(line)
+        if line.when is not None:
+            left = choose([(column("applies", "w"), left)], number(0))
+        up = _empty("BIGINT") if is_one else column(f"after.{line.id}", "l")
+        made = exp.select(*(column(name, "w") for name in kept), named(cast(left, "BIGINT"), f"after.{line.id}")).from_(
+            summed.subquery("w")
+        )
+        columns = [*kept, f"after.{line.id}"]
+        made = exp.select(*(column(name, "l") for name in columns), named(up, "up")).from_(made.subquery("l"))
+        changes = []
+        if line.times:
+            before, after = column(f"before.{line.id}", "s"), column(points_column(line.id), "s")
+            if line.veto:
+                after = column("unvetoed.total", "s")
+            changes.append(self._change(line, "times", before, after, columns, True))
+        if line.veto:
+            before, after = column("unvetoed.total", "s"), column(points_column(line.id), "s")
+            changes.append(self._change(line, "veto", before, after, columns, False))
+        query_of_all: exp.Query = made
+        for change in changes:
+            query_of_all = exp.union(query_of_all, change, distinct=False)
+        if changes:
+            everything = [column(name, "u") for name in (*columns, "up")]
+            made = exp.select(*everything).from_(query_of_all.subquery("u"))
+        return made, path
+
+    def _bounds(self, line: LineDef) -> exp.Select:
+        """Return for each subject the cap and floor of a line, and whether it applies."""
+        rows = self.state.rows(self.kind.name, "s")
+        lowering = Lowering(rows)
+        columns: list[SQL] = [named(column("#sid", "s"), "sid")]
+        if not line.times:
+            for name, formula in (("low", line.min), ("high", line.max)):
+                if formula is not None:
+                    columns.append(named(lowering.stored(formula, NUMBER), name))
+        if line.when is not None:
+            columns.append(named(lowering.condition(line.when), "applies"))
+        return self._of_subject(rows.select(*columns), "s")
+
+    @staticmethod
+    def _summed(line: LineDef, query: exp.Select, kept: list[str], bounds: exp.Select) -> exp.Select:
+        """Add to each award the sums around it that cap and floor are shared out by."""
+        incoming = column("entering", "q")
+        columns: list[SQL] = [column(name, "q") for name in (*kept, "entering")]
+        if not line.times:
+            by = [column("sid", "q")]
+            # the databases' greatest and least pass over what is unknown
+            known = exp.Not(this=is_null(incoming))
+            positive, negative = (
+                choose([(known.copy(), made(this=incoming.copy(), expressions=[number(0)]))])
+                for made in (exp.Greatest, exp.Least)
+            )
+            sums = {
+                "all": window(exp.Sum(this=incoming.copy()), by),
+                "plus": window(exp.Sum(this=positive), by),
+                "minus": window(exp.Sum(this=negative), by),
+                "plus so far": window(exp.Sum(this=positive.copy()), by, _order("q"), so_far=True),
+                "minus so far": window(exp.Sum(this=negative.copy()), by, _order("q"), so_far=True),
+            }
+            columns += [named(value, name) for name, value in sums.items()]
+            columns += [
+                column(name, "b") for name, value in (("low", line.min), ("high", line.max)) if value is not None
+            ]
+        if line.when is not None:
+            columns.append(column("applies", "b"))
+        on = exp.EQ(this=column("sid", "q"), expression=column("sid", "b"))
+        return exp.select(*columns).from_(query.subquery("q")).join(bounds.subquery("b"), on=on)
+
+    @staticmethod
+    def _bounded(line: LineDef) -> SQL:
+        """Return what cap and floor leave of an award."""
+        has_floor, has_cap = line.min is not None, line.max is not None
+        left = _left_of("w", has_floor, has_cap)
+        if has_floor or has_cap:
+            is_own = both(
+                exp.EQ(this=column("line", "w"), expression=text(line.id)),
+                exp.EQ(this=column("what", "w"), expression=text("own")),
+            )
+            rest = _beyond("w", has_floor, has_cap)
+            left = choose([(is_own, exp.Add(this=exp.paren(left), expression=rest))], left.copy())
+        known = exp.Not(this=is_null(column("entering", "w")))
+        return choose([(known, left)])
+
+    def _change(
+        self, line: LineDef, what: str, before: SQL, after: SQL, columns: list[str], goes_up: bool
+    ) -> exp.Select:
+        """Return one award a subject: what factors or a veto change."""
+        change = exp.Sub(this=after, expression=before)
+        own = self._fixed(line, what, exp.paren(change))
+        values = own + [
+            named(exp.paren(change.copy()) if name == f"after.{line.id}" else exp.Null(), name)
+            for name in columns
+            if name not in FIXED
+        ]
+        # what a veto takes was never part of what goes up; the root has nothing above
+        up = after.copy() if goes_up else exp.paren(change.copy())
+        rows = self.state.rows(self.kind.name, "s")
+        made = rows.select(*values, named(cast(up, "BIGINT"), "up"))
+        return self._of_subject(made.where(column("is_assessed", "s")), "s")
+
+    def _fixed(self, line: LineDef, what: str, points: SQL) -> list[exp.Alias]:
+        """Return the FIXED columns of an award that no record brought."""
+        known: dict[str, SQL] = {
+            "sid": column("#sid", "s"), "line": text(line.id), "what": text(what), "has_record": number(0),
+            "place": number(self.place[line.id]), "points": points,
+        }  # fmt: skip
+        return _all_fixed(known)
+
+    def _own(self, line: LineDef, keys: list[str]) -> exp.Select:
+        """Return what a line brings without records: its base, its points, or nothing but what its bounds add."""
+        rows = self.state.rows(self.kind.name, "s")
+        lowering = Lowering(rows)
+        formula = line.base if line.base is not None else line.points
+        value = lowering.stored(formula, NUMBER) if formula is not None else number(0)
+        if line.base is not None and line.points is not None:
+            value = exp.Add(this=value, expression=lowering.stored(line.points, NUMBER))
+        fixed = self._fixed(line, "own", exp.paren(value))
+        without = [named(exp.Null(), name) for name in keys]
+        made = rows.select(*fixed, named(exp.paren(value.copy()), "entering"), *without)
+        return self._of_subject(made.where(column("is_assessed", "s")), "s")
+
+    def _records(self, line: LineDef, outer: tuple[LineDef, ...]) -> exp.Select:
+        """Return the points of every record that counts for a line, with what lines above choose by."""
+        made = line.aggregate
+        assert made is not None and made.operand is not None
+        rows, link = linked_rows(self.state, self.kind, made.source, made.links)
+        lowering = Lowering(rows)
+        points = lowering.stored(made.operand, NUMBER)
+        conditions: list[SQL] = [exp.Not(this=is_null(link))]
+        if made.where is not None:
+            conditions.append(lowering.condition(made.where))
+        in_period = self.state.in_period(made.source, rows.alias, made.period)
+        if in_period is not None:
+            conditions.append(in_period)
+        subject_alias = rows.at(("#subject",))
+        conditions.append(column("is_assessed", subject_alias))
+        is_dated = self.state.is_dated(made.source)
+        known: dict[str, SQL] = {
+            "sid": link.copy(), "line": text(line.id), "what": text("record"), "record": column("#key", "r"),
+            "has_record": number(1), "#src": column("#src", "r"), "#row": column("#row", "r"),
+            "place": number(self.place[line.id]), "points": points,
+        }  # fmt: skip
+        if is_dated:
+            known["#date"] = column("#date", "r")
+        columns: list[SQL] = [*_all_fixed(known), named(points.copy(), "entering")]
+        for one in outer:
+            assert one.selection is not None
+            columns += _keys_of(one, one.selection, line, lowering)
+        query = rows.select(*columns).where(both(*conditions))
+        return self._of_subject(query, subject_alias)
+
+    def _judged(self, line: LineDef, keys: list[str]) -> exp.Select:
+        """Return the points people decided on."""
+        made = self.state.judged[self.kind.name, line.id]
+        known: dict[str, SQL] = {
+            "sid": column("sid", "j"), "line": text(line.id), "what": text("judged"), "record": column("decided", "j"),
+            "has_record": number(1), "#src": column("#src", "j"), "#row": column("#row", "j"),
+            "#date": column("decided_on", "j"), "place": number(self.place[line.id]), "points": column("value", "j"),
+        }  # fmt: skip
+        columns: list[SQL] = [*_all_fixed(known), named(column("value", "j"), "entering")]
+        columns += [named(exp.Null(), name) for name in keys]
+        query = exp.select(*columns).from_(exp.alias_(made, "j", table=True))
+        on = exp.EQ(this=column("sid", "j"), expression=column("#sid", "s"))
+        query = query.join(exp.alias_(self.state.location(self.kind.name), "s", table=True), on=on)
+        return self._of_subject(query, "s")
+
+    def _of_subject(self, query: exp.Select, alias: str) -> exp.Select:
+        if self.subject is None:
+            return query
+        return query.where(exp.EQ(this=column("#key", alias), expression=text(self.subject)))
+
+
+# ---------------------------------------------------------------------------------------------------------
+# choosing among records
+# ---------------------------------------------------------------------------------------------------------
+
+
+def _key_columns(line: LineDef) -> list[str]:
+    """Return the columns that carry what a line chooses by, from each record up to it."""
+    made = line.selection
+    if made is None:
+        return []
+    once = [f"once.{line.id}"] if made.is_once else []
+    orders = [(f"prefer.{line.id}", made.prefer), (f"order.{line.id}", made.order_by)]
+    return once + [f"{name}.{i}" for name, keys in orders for i, key in enumerate(keys) if not key.is_points]
+
+
+def _keys_of(line: LineDef, made: SelectionDef, leaf: LineDef, lowering: Lowering) -> list[exp.Alias]:
+    """Return what `line` chooses by, of the records of `leaf`."""
+    own = made.keys[leaf.id]
+    values: dict[str, SQL] = {}
+    if own.once is not None:
+        values[f"once.{line.id}"] = cast(lowering.stored(own.once), "TEXT")
+    for name, keys in ((f"prefer.{line.id}", own.prefer), (f"order.{line.id}", own.order_by)):
+        for i, key in enumerate(keys):
+            if key is not None:
+                values[f"{name}.{i}"] = lowering.ordering(key)
+    return [named(values[name], name) for name in _key_columns(line)]
+
+
+def _declared(line: LineDef, name: str, keys: tuple[AwardOrder, ...], alias: str) -> list[exp.Ordered]:
+    """Return the declared part of an order among awards."""
+    return [
+        ordered(column("entering" if key.is_points else f"{name}.{line.id}.{i}", alias), key.is_descending)
+        for i, key in enumerate(keys)
+    ]
+
+
+def _chosen(line: LineDef, made: SelectionDef, query: exp.Query, kept: list[str]) -> exp.Select:
+    """Apply once_per and series of a line to the awards that enter it.
+
+    Of awards with one key the preferred stays; where nothing is preferred the highest, then the earliest. A key that
+    is unknown is like no other.
+    """
+    is_live = both(
+        exp.EQ(this=column("what", "q"), expression=text("record")),
+        is_null(column("lost_to", "q")),
+        exp.Not(this=is_null(column("entering", "q"))),
+    )
+    current: exp.Query = query
+    if made.is_once:
+        once = column(f"once.{line.id}", "q")
+        by: list[SQL] = [column("sid", "q"), once, is_live]
+        order = _declared(line, "prefer", made.prefer, "q") or [ordered(column("entering", "q"), True)]
+        order += _order("q")
+        keyed = both(is_live.copy(), exp.Not(this=is_null(once)))
+        numbered = exp.select(
+            exp.column(exp.Star(), table="q"),
+            named(choose([(keyed, row_number(order, by))]), "among"),
+            named(choose([(keyed.copy(), window(exp.FirstValue(this=column("record", "q")), by, order))]), "winner"),
+        ).from_(current.subquery("q"))
+        lost = exp.GT(this=column("among", "n"), expression=number(1))
+        changed = {
+            "lost_to": choose([(lost, column("winner", "n"))], column("lost_to", "n")),
+            "lost_in": choose([(lost.copy(), text(line.id))], column("lost_in", "n")),
+            "entering": choose([(lost.copy(), cast(number(0), "BIGINT"))], column("entering", "n")),
+        }
+        current = _with(numbered, "n", changed, ["among", "winner"])
+    if made.series:
+        order = _declared(line, "order", made.order_by, "q") + _order("q")
+        numbered = exp.select(
+            exp.column(exp.Star(), table="q"),
+            named(choose([(is_live.copy(), row_number(order, [column("sid", "q"), is_live.copy()]))]), "number"),
+        ).from_(current.subquery("q"))
+        entering: SQL = column("entering", "n")
+        factors: list[tuple[SQL, SQL]] = []
+        results: list[tuple[SQL, SQL]] = []
+        for start, factor in sorted(made.series, reverse=True):
+            reached = exp.GTE(this=column("number", "n"), expression=number(start))
+            factors.append((reached, stored_number(Ratio(number(factor.numerator), factor.denominator))))
+            by_factor = entering.copy()
+            if factor != 1:
+                grown = product(entering.copy(), number(factor.numerator))
+                by_factor = stored_number(Ratio(grown, UNIT * factor.denominator))
+            results.append((reached.copy(), by_factor))
+        live = exp.Not(this=is_null(column("number", "n")))
+        changed = {
+            "nth": exp.Coalesce(this=column("number", "n"), expressions=[column("nth", "n")]),
+            "factor": choose([(live, choose(factors, number(UNIT)))], column("factor", "n")),
+            "factor_in": choose([(live.copy(), text(line.id))], column("factor_in", "n")),
+            "entering": choose([(live.copy(), choose(results, entering.copy()))], entering.copy()),
+        }
+        current = _with(numbered, "n", changed, ["number"])
+    return exp.select(*(column(name, "k") for name in (*kept, "entering"))).from_(current.subquery("k"))
+
+
+def _with(query: exp.Select, alias: str, changed: dict[str, SQL], dropped: list[str]) -> exp.Select:
+    """Replace columns of a query, and leave out others."""
+    out = [exp.to_identifier(name, quoted=True) for name in (*changed, *dropped)]
+    rest = exp.Column(this=exp.Star(except_=out), table=exp.to_identifier(alias))
+    return exp.select(rest, *(named(value, name) for name, value in changed.items())).from_(query.subquery(alias))
+
+
+# ---------------------------------------------------------------------------------------------------------
+# sharing out caps and floors
+# ---------------------------------------------------------------------------------------------------------
+
+
+def _left_of(alias: str, has_floor: bool, has_cap: bool) -> SQL:
+    """Return what cap and floor leave of an award, from the sums around it.
+
+    The cap's excess is taken from the positive awards, so those keep what lies below plus − excess; the floor's
+    shortfall is given back to the negative ones in the same way.
+    """
+    entering, zero = column("entering", alias), number(0)
+    total = column("all", alias)
+
+    def minus(a: SQL, b: SQL) -> SQL:
+        return exp.paren(exp.Sub(this=a, expression=b))
+
+    cut: SQL = entering.copy()
+    lifted: SQL = entering.copy()
+    if has_cap:
+        excess: SQL = exp.Greatest(this=zero.copy(), expressions=[minus(total.copy(), column("high", alias))])
+        keep = minus(column("plus", alias), excess)
+        before = minus(column("plus so far", alias), entering.copy())
+        room = exp.Greatest(this=zero.copy(), expressions=[minus(keep, before)])
+        cut = exp.Least(this=entering.copy(), expressions=[room])
+    if has_floor:
+        short = exp.Greatest(this=zero.copy(), expressions=[minus(column("low", alias), total.copy())])
+        keep = exp.paren(exp.Add(this=column("minus", alias), expression=short))
+        before = minus(column("minus so far", alias), entering.copy())
+        below_zero = exp.Least(this=zero.copy(), expressions=[minus(keep, before)])
+        lifted = exp.Greatest(this=entering.copy(), expressions=[below_zero])
+    above, below = (
+        exp.GT(this=entering.copy(), expression=zero.copy()),
+        exp.LT(this=entering.copy(), expression=zero.copy()),
+    )
+    return choose([(above, cut), (below, lifted)], entering.copy())
+
+
+def _can_go_beyond(line: LineDef) -> bool:
+    """Whether a floor may give more than deductions took, or a cap take more than records brought."""
+    signs = ((line.min, -1), (line.max, 1))
+    bounds = [(bound.node, sign) for bound, sign in signs if bound is not None]
+    return any(not isinstance(node, Const) or Fraction(str(node.value)) * sign < 0 for node, sign in bounds)
+
+
+def _beyond(alias: str, has_floor: bool, has_cap: bool) -> SQL:
+    """Return what a floor above nothing gives, or a cap below it takes, that belongs to no other award."""
+    zero, total = number(0), column("all", alias)
+    parts: list[SQL] = []
+    if has_floor:
+        below = exp.paren(exp.Sub(this=column("low", alias), expression=total.copy()))
+        short = exp.Greatest(this=zero.copy(), expressions=[below])
+        given = exp.Add(this=short, expression=column("minus", alias))
+        parts.append(exp.Greatest(this=zero.copy(), expressions=[given]))
+    if has_cap:
+        above = exp.paren(exp.Sub(this=total.copy(), expression=column("high", alias)))
+        excess = exp.Greatest(this=zero.copy(), expressions=[above])
+        taken = exp.Sub(this=column("plus", alias), expression=excess)
+        parts.append(exp.Least(this=zero.copy(), expressions=[taken]))
+    return parts[0] if len(parts) == 1 else exp.paren(exp.Add(this=parts[0], expression=parts[1]))
