@@ -19,7 +19,7 @@ from python_calamine import CalamineWorkbook
 
 import evaluator
 from evaluator.diagnostics import Stop
-from evaluator.engine.score import Award, awards
+from evaluator.engine.awards import Award, awards
 from evaluator.report import explain as module
 from evaluator.report.explain import Explanation
 from evaluator.report.reopen import PastRun, reopen

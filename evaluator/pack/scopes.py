@@ -112,7 +112,7 @@ class NameScope:
             if name == "points" and rest == 2:
                 name = f"points.{parts[at + 1]}"
                 rest = 1
-            found = self._symbol(owner, name)
+            found = None if self._is_hidden(owner, name) else symbol(context, owner, name)
             if found is None and context.models[owner].unfold is not None:
                 hops, owner = (*hops, "#source"), str(context.models[owner].unfold)
                 continue
@@ -134,10 +134,10 @@ class NameScope:
             at += 1
         raise LookupError(len(parts) - 1, [])
 
-    def _symbol(self, owner: str, name: str) -> Symbol | None:
-        if self.fields_only and owner in self.context.kinds and name not in self.context.models[owner].fields:
-            return None
-        return symbol(self.context, owner, name)
+    def _is_hidden(self, owner: str, name: str) -> bool:
+        """Whether it is what a subject came to, where only fields are known."""
+        context = self.context
+        return self.fields_only and owner in context.kinds and name not in context.models[owner].fields
 
     def _line_names(self, owner: str) -> list[str]:
         kind = self.context.kinds.get(owner)
