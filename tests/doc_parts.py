@@ -283,6 +283,8 @@ def _takes(schema: dict[str, Any]) -> str:
     if isinstance(schema.get("type"), list):
         said = str(schema.get("description"))
         return said if said in KINDS_OF_TEXT else "a name"
+    if schema.get("format") == "date":
+        return "a date"
     if schema["type"] == "string":
         return "a day of the year, such as 12-31" if "\\d-" in schema["pattern"] else "a name"
     return {"number": "a number", "integer": "a whole number", "boolean": "true or false"}[schema["type"]]
