@@ -101,6 +101,23 @@ def check(pack: PackFolder) -> None:
 
 
 @app.command()
+def test(pack: PackFolder) -> None:
+    """Run the cases of a rule pack.
+
+    Each case in PACK/cases gives rows of a year and says what the rules must make of them.
+    """
+    from evaluator.report.cases import cases_summary, run_cases
+
+    outcomes = []
+    for outcome in run_cases(pack):
+        print(outcome, flush=True)
+        outcomes.append(outcome)
+    print(cases_summary(pack, outcomes))
+    if not all(outcome.is_ok for outcome in outcomes):
+        raise typer.Exit(1)
+
+
+@app.command()
 def explain(
     run_folder: RunFolder,
     subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="Key or name of a subject, or kind:key.")],
@@ -130,7 +147,7 @@ def rosters(
 def schema() -> None:
     """Print the JSON Schema of pack files.
 
-    One schema for pack.yaml and one for the files of the kinds, under the patterns of their names.
+    One schema for pack.yaml, one for the files of the kinds and one for cases, under the patterns of their names.
     """
     import json
 
@@ -183,7 +200,7 @@ def main() -> NoReturn:
     gc.set_threshold(100_000, 50, 50)
     code = 0
     try:
-        code = app(standalone_mode=False) or 0
+        code = app(standalone_mode=False, prog_name="evaluator") or 0
         sys.stdout.flush()
     except Stop as stopped:
         _warn(stopped.problems)

@@ -215,6 +215,9 @@ CODES: dict[str, Code] = {
     "P204": Code("not a name", "names stand in expressions", "use letters of any script, digits and _"),
     "P205": Code("name used twice", "a name must mean one thing in a scope", "rename one of them"),
     "P206": Code("reserved name", "it already means something in expressions", "choose another name"),
+    "P207": Code(
+        "dates that do not go together", "a date must mean one thing, and mean something", "mend one of the dates"
+    ),
     # --- expressions --------------------------------------------------------------------------------------
     "P301": Code("not an expression", "a rule is only as sure as its reading", "mend the expression at the caret"),
     "P302": Code(
@@ -255,6 +258,11 @@ CODES: dict[str, Code] = {
         "rename it, or remove it",
         "warning",
     ),
+    "D106": Code(
+        "data does not reach so far",
+        "what is counted over days without records would come out too low",
+        "add the records, and say under covers in data.yaml which days the folder covers",
+    ),
     "D201": Code(
         "row rejected",
         "a row that cannot be read is never skipped in silence",
@@ -265,6 +273,7 @@ CODES: dict[str, Code] = {
         "when every expected row of one is missing, a sheet is missing, not the people",
         "add the sheet with its rows",
     ),
+    "D203": Code("two rows for one argument", "an argument must lead to one value", "remove one of the rows"),
     "D301": Code(
         "not a run folder",
         "results are read from what a run wrote",
@@ -301,6 +310,8 @@ CODES: dict[str, Code] = {
         "folder exists", "a run never overwrites another's result", "name another --out, or remove the folder"
     ),
     "R110": Code("nobody to assess", "a run without subjects has no result", "check the files of the kind"),
+    "R111": Code("pack not in force", "its rules are not those of that year", "use the pack of that year"),
+    "R112": Code("no term", "a term must be known to be counted over", "add it to terms in pack.yaml"),
     "R201": Code("no such subject", "an explanation is of one subject", "give its key or its name as in the roster"),
     "R202": Code("several subjects", "an explanation is of one subject", "put the kind before it: kind:key"),
     "R203": Code("no such roster", "the run folder has only the rosters of its pack", "use one of them"),

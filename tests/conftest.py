@@ -7,21 +7,30 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import oracle
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import Phase, settings
+from hypothesis import HealthCheck, Phase, settings
 
 import evaluator
-from evaluator.pack.definitions import Pack
+from evaluator.engine.awards import Award, awards
+from evaluator.engine.state import State
+from evaluator.pack.definitions import KindDef, LineDef, Pack
 
 # shrinking a failure can take minutes; HYPOTHESIS_PROFILE=default asks for it
 settings.register_profile("suite", deadline=None, phases=[Phase.explicit, Phase.generate], print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
+SLOW: dict[str, Any] = {
+    "deadline": None,
+    "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    "phases": [Phase.explicit, Phase.reuse, Phase.generate],  # a run an example is too much for shrinking
+}
 ROOT = Path(__file__).parents[1]
 RULES = ROOT / "rules" / "daguan"
 DATA = ROOT / "fixtures" / "daguan"
@@ -97,3 +106,61 @@ def empty_folder(folder: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder
+
+
+# ---------------------------------------------------------------------------------------------------------
+# lines and awards
+# ---------------------------------------------------------------------------------------------------------
+
+
+def figures(row: dict[str, Any], line: LineDef) -> tuple[Decimal, Decimal]:
+    return row[f"raw.{line.id}"], row["total" if line.id == "total" else f"points.{line.id}"]
+
+
+def award_name(award: Award) -> str:
+    """Return what tells an award from the others of its subject."""
+    return f"{award.line} {award.record if award.what == 'record' else award.what}"
+
+
+def awards_of(state: State, kind: KindDef, subjects: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return subject → line and record → what is left of the award; check that they sum to every stored line."""
+    kept: dict[str, dict[str, Any]] = {}
+    sums: dict[tuple[str, str], Decimal] = {}
+    counts: dict[tuple[str, str], int] = {}
+    for key, award in awards(state, kind):
+        kept.setdefault(key, {})[award_name(award)] = award.awards
+        before = award.points
+        for line, after in award.awards.items():
+            is_own = award.line == line and award.what not in ("record", "judged")  # takes what the records cannot
+            # a series may multiply by more than 1, and factors make one award of all there is
+            grows = award.nth is not None or award.what == "times"
+            assert is_own or grows or min(before, 0) <= after <= max(before, 0), (key, award)
+            sums[key, line] = sums.get((key, line), Decimal(0)) + after
+            before = after
+        if award.what == "record":
+            counts[key, award.line] = counts.get((key, award.line), 0) + 1
+        ends = {line.id for line in kind.lines if line.times} | {"total"}
+        assert list(award.awards)[-1] in ends
+    for row in subjects:
+        for line in kind.lines:
+            key = (row["key"], line.id)
+            if row["is_assessed"]:
+                assert sums.get(key, 0) == figures(row, line)[1], key
+                if line.aggregate is not None:
+                    assert counts.get(key, 0) == row[f"n.{line.id}"]
+            else:
+                assert key not in sums
+    return kept
+
+
+def subjects_of(state: State, kind: KindDef) -> list[dict[str, Any]]:
+    """Return the subjects of a run under way, as a run folder holds them."""
+    found = state.db.connection.execute(f"from {state.location(kind.name).sql('duckdb')}")
+    names = [column[0] for column in found.description]
+    rows = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+    for row in rows:
+        row["key"] = row["#key"]
+        for line in kind.lines:
+            for name in (f"raw.{line.id}", "total" if line.id == "total" else f"points.{line.id}"):
+                row[name] = Decimal(row[name]) / 1_000_000
+    return rows

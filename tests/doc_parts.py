@@ -11,7 +11,7 @@ from typing import Any
 
 import evaluator
 from evaluator.diagnostics import CODES, Diagnostic, Stop
-from evaluator.pack.functions import FUNCTIONS, RESERVED, SETTINGS
+from evaluator.pack.functions import FUNCTIONS, OVER_YEARS, RESERVED, SETTINGS
 from evaluator.pack.reading import schemas
 from evaluator.report.summary import rosters_text
 
@@ -109,6 +109,11 @@ MEANING = {
     "weekday": ("weekday(date)", "1 is Monday, 7 Sunday", ["weekday('2021-03-07')"]),
     "days": ("days(from, to)", "days from the one to the other", ["days('2021-03-05', '2021-04-01')"]),
     "months": ("months(from, to)", "whole months from the one to the other", ["months('2021-01-31', '2021-03-30')"]),
+    "workdays": (
+        "workdays(from, to)",
+        "working days after the one, up to and with the other",
+        ["workdays('2021-03-05', '2021-03-08')", "workdays('2021-03-08', '2021-03-01')"],
+    ),
 }
 EXACT = [
     "1/3 + 1/3 + 1/3 = 1",
@@ -191,7 +196,7 @@ def traps() -> str:
 
 def reserved() -> str:
     """List the words that nothing else may be called."""
-    settings, functions_ = set(SETTINGS), {*FUNCTIONS, "years_running"}
+    settings, functions_ = set(SETTINGS), {*FUNCTIONS, *OVER_YEARS}
     rest = RESERVED - settings - functions_
     rows = [
         ["constants", ", ".join(map(_code, sorted(settings)))],
@@ -229,6 +234,8 @@ TITLES = {
     "Verdict": "a verdict",
     "Rule": "a rule",
     "Roster": "a roster",
+    "cases/*.yaml": "a case",
+    "EarlierYear": "a year before",
 }
 KINDS_OF_TEXT = (
     "text",

@@ -296,6 +296,21 @@ def months(a: dt.date, b: dt.date) -> int:
     return count
 
 
+OFF = {dt.date(2021, 1, 1), dt.date(2021, 3, 1), dt.date(2019, 7, 1)}
+WORKED = {dt.date(2021, 2, 28), dt.date(2020, 2, 29), dt.date(2016, 1, 3)}
+
+
+def workdays(a: dt.date, b: dt.date) -> int:
+    """Count working days one by one; what is off, what is worked, and Monday to Friday."""
+    if b < a:
+        return -workdays(b, a)
+    days = (dt.date.fromordinal(n) for n in range(a.toordinal() + 1, b.toordinal() + 1))
+    return sum(day in WORKED or (day.isoweekday() < 6 and day not in OFF) for day in days)
+
+
+BETWEEN: dict[str, Callable[[dt.date, dt.date], int]] = {
+    "days": lambda a, b: b.toordinal() - a.toordinal(), "months": months, "workdays": workdays,
+}  # fmt: skip
 DATE_PARTS: dict[str, Callable[[dt.date], int]] = {
     "year": lambda d: d.year, "quarter": lambda d: (d.month + 2) // 3, "month": lambda d: d.month,
     "day": lambda d: d.day, "weekday": lambda d: (d - dt.date(2021, 3, 1)).days % 7 + 1,
@@ -307,8 +322,7 @@ def date_part(name: str, a: Said) -> Said:
 
 
 def between_dates(name: str, a: Said, b: Said) -> Said:
-    compute = months if name == "months" else lambda x, y: y.toordinal() - x.toordinal()
-    return call(name, [a, b], "integer", lambda x, y: Fraction(compute(x, y)), Size(6, 6, 0, 1))
+    return call(name, [a, b], "integer", lambda x, y: Fraction(BETWEEN[name](x, y)), Size(6, 6, 0, 1))
 
 
 def quoted(value: str) -> str:
@@ -409,7 +423,7 @@ class Maker:
         if what == "part" and "date" in self.words.leaves:
             return date_part(self.pick(list(DATE_PARTS)), self.date_or_literal(depth))
         if what == "dates" and "date" in self.words.leaves:
-            name = self.pick(["days", "months"])
+            name = self.pick(list(BETWEEN))
             return between_dates(name, self.date_or_literal(depth), self.date_or_literal(depth))
         if what == "length" and "text" in self.words.leaves:
             return call("length", [self.make("text", depth)], "integer", lambda v: Fraction(len(v)))

@@ -172,7 +172,7 @@ def test_help_and_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
         assert all(schema["type"] == "object" or "$ref" in schema for schema in json.loads(said).values())
     else:
         assert said.startswith("Usage: evaluator")
-        for name in ("run", "check", "explain", "rosters", "schema"):
+        for name in ("run", "check", "test", "explain", "rosters", "schema"):
             assert name in said or " " in arguments
 
 

@@ -88,7 +88,8 @@ def told(node: Node) -> str:
         case Lookup():
             return f"{node.parameter}({', '.join(map(told, node.arguments))})"
         case Recall():
-            return f"{node.function}({told(node.condition)})"
+            years = "" if node.years is None else f", {node.years}"
+            return f"{node.function}({told(node.operand)}{years})"
     raise AssertionError(node)
 
 
@@ -135,6 +136,9 @@ def told(node: Node) -> str:
         ("cut(name, x) + rate('2021-05-01')", "(cut(name, x) + rate(2021-05-01))", NUMBER, True),
         ("level_points('调研')", "level_points(调研)", INTEGER, False),
         ("years_running(grade = '不合格') >= 2", "(years_running((grade = 不合格)) >= 2)", BOOLEAN, False),
+        ("sum_years(n, 3) + SUM_YEARS(total, term)", "(sum_years(n, 3) + sum_years(total, term))", NUMBER, True),
+        ("years(flag, minimum) + last(n)", "(years(flag, 4) + last(n))", INTEGER, True),
+        ("last(grade) >= '合格'", "(last(grade) >= 合格)", BOOLEAN, True),
         ("name = 'a -- b == \"c\" ≥ ; //'", '(name = a -- b == "c" ≥ ; //)', BOOLEAN, False),
         ("\n  total\n  > 1\n", "(total > 1)", BOOLEAN, False),
     ],
@@ -243,6 +247,13 @@ P304 n + «level_points» | write level_points(…)
 P304 n + «minimum(1)» | write minimum
 P304 n + «cut(name)»
 P304 n + «years_running(flag, flag)»
+P304 n + «years(flag)»
+P304 n + «sum_years(n)»
+P304 n + «last(n, 2)»
+P304 years(flag, «0») | write the number, or a parameter that is one
+P304 years(flag, «n») | write the number, or a parameter that is one
+P304 sum_years(n, «1.5») | write the number, or a parameter that is one
+P304 sum_years(n, «101») | write the number, or a parameter that is one
 P306 n + «flag»
 P306 n + «true»
 P306 «flag» * 2
@@ -284,6 +295,9 @@ P306 year(«n»)
 P306 least(n, «flag»)
 P306 rate(«n»)
 P306 years_running(«n»)
+P306 sum_years(«flag», 3)
+P306 years(«n», term)
+P306 last(«null») | give it a value
 P307 kind = «'调妍'»
 P307 grade = «'优秀级'» | write '优秀'
 P307 «'x'» = kind

@@ -42,6 +42,7 @@ PACK = """\
 pack: demo
 title: {zh: 示范}
 language: zh
+holidays: {off: [2021-01-01, 2021-03-01, 2019-07-01], worked: [2021-02-28, 2020-02-29, 2016-01-03]}
 parameters:
   half: 0.5
   points_of: {is: {甲: 10, 乙: 2.5}, else: -0.000001}

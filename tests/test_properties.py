@@ -5,9 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import json
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from decimal import Decimal
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,27 +14,29 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import xlsxwriter
-from conftest import DATA, YEARS, empty_folder, history_of, rows_of, write_csv, write_pack
-from hypothesis import HealthCheck, Phase, given, settings
+from conftest import (
+    DATA,
+    SLOW,
+    YEARS,
+    award_name,
+    awards_of,
+    empty_folder,
+    figures,
+    history_of,
+    rows_of,
+    write_csv,
+    write_pack,
+)
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import read_sheets
 
 import evaluator
 from evaluator.engine.awards import awards
-from evaluator.engine.run import assess
-from evaluator.engine.state import State
-from evaluator.pack.check import load_pack
-from evaluator.pack.definitions import KindDef, LineDef, Pack
+from evaluator.pack.definitions import Pack
 from evaluator.report.reopen import reopen
 
 Sheet = tuple[list[str], list[list[Any]]]
-SLOW: dict[str, Any] = {
-    "deadline": None,
-    "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-    "phases": [Phase.explicit, Phase.reuse, Phase.generate],  # a run an example is too much for shrinking
-}
-
-
 # The same tables in other files
 
 
@@ -176,10 +177,6 @@ def test_lines_add_up(daguan: Pack, runs: dict[int, Path], year: int) -> None:
                 assert points == min(max(raw, given.get("min", raw)), given.get("max", max(raw, points)))
 
 
-def figures(row: dict[str, Any], line: LineDef) -> tuple[Decimal, Decimal]:
-    return row[f"raw.{line.id}"], row["total" if line.id == "total" else f"points.{line.id}"]
-
-
 @pytest.mark.parametrize("year", YEARS)
 def test_awards_sum_to_lines(runs: dict[int, Path], year: int) -> None:
     """For every subject and line; and no line makes an award larger, or turns its sign."""
@@ -187,36 +184,8 @@ def test_awards_sum_to_lines(runs: dict[int, Path], year: int) -> None:
         for kind in run.pack.kinds.values():
             kept = awards_of(run.state, kind, rows_of(runs[year], f"subjects/{kind.name}"))
             for key in [*kept][:: max(len(kept) // 3, 1)]:
-                alone = {f"{a.line} {a.record}": a.awards for _, a in awards(run.state, kind, key)}
+                alone = {award_name(a): a.awards for _, a in awards(run.state, kind, key)}
                 assert alone == kept[key]
-
-
-def awards_of(state: State, kind: KindDef, subjects: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Return subject → line and record → what is left of the award; check that they sum to every stored line."""
-    kept: dict[str, dict[str, Any]] = {}
-    sums: dict[tuple[str, str], Decimal] = {}
-    counts: dict[tuple[str, str], int] = {}
-    for key, award in awards(state, kind):
-        kept.setdefault(key, {})[f"{award.line} {award.record}"] = award.awards
-        before = award.points
-        for line, after in award.awards.items():
-            is_own = award.line == line and award.record is None  # takes what the records cannot
-            assert is_own or min(before, 0) <= after <= max(before, 0), (key, award)
-            sums[key, line] = sums.get((key, line), Decimal(0)) + after
-            before = after
-        if award.record is not None:
-            counts[key, award.line] = counts.get((key, award.line), 0) + 1
-        assert list(award.awards)[-1] == "total"
-    for row in subjects:
-        for line in kind.lines:
-            key = (row["key"], line.id)
-            if row["is_assessed"]:
-                assert sums.get(key, 0) == figures(row, line)[1], key
-                if line.aggregate is not None:
-                    assert counts.get(key, 0) == row[f"n.{line.id}"]
-            else:
-                assert key not in sums
-    return kept
 
 
 RANKS: dict[str, Callable[[list[Any], Any], int]] = {
@@ -300,182 +269,3 @@ def ranks(tmp_path_factory: pytest.TempPathFactory) -> Pack:
             tmp_path_factory.mktemp("pack"), pack=RANK_PACK, person=RANK_PERSON + "".join(rosters).replace("\n\n", "\n")
         )
     )
-
-
-# Caps and floors
-
-
-CAP_PACK = """
-    pack: caps
-    title: {en: Caps}
-    language: en
-    period: {months: 12, ending: 12-31}
-    tables:
-      works:
-        files: [works]
-        key: id
-        date: held_on
-        fields:
-          id:      {type: text}
-          held_on: {type: date}
-          person:  {ref: person}
-          worth:   {type: number}
-          sort:    {one_of: [a, b, c, d]}
-"""
-CAP_PERSON = """
-    subject: person
-    files: [person]
-    key: id
-    display: id
-    fields:
-      id:    {type: text}
-      start: {type: number}
-    score:
-"""
-
-
-def clamp(entering: list[tuple[Any, Decimal]], low: int | None, high: int | None) -> list[tuple[Any, Decimal]]:
-    """Take a cap's excess from the positive awards and give a floor's shortfall to the negative ones, last first.
-
-    What then is still to be taken or given is the line's own, which comes first.
-    """
-    left = [[order, points] for order, points in sorted(entering, key=lambda award: award[0])]
-    total = sum((points for _, points in left), Decimal(0))
-    over, under = Decimal(0), Decimal(0)
-    if high is not None:
-        over = max(total - high, Decimal(0))
-    if low is not None:
-        under = max(low - total, Decimal(0))
-    for award in reversed(left):
-        if award[1] > 0:
-            taken = min(award[1], over)
-            award[1], over = award[1] - taken, over - taken
-        else:
-            given_back = min(-award[1], under)
-            award[1], under = award[1] + given_back, under - given_back
-    if over or under:
-        left[0][1] += under - over
-    return [(order, points) for order, points in left]
-
-
-@st.composite
-def lines(draw: st.DrawFn) -> dict[str, Any]:
-    """A tree of lines over four sorts of works."""
-    names = iter("abcd")
-    ids = (f"l{n}" for n in count(1))
-
-    def bounds() -> dict[str, int]:
-        made = {}
-        if draw(st.booleans()):
-            made["max"] = draw(st.integers(-2, 12))
-        if draw(st.booleans()):
-            made["min"] = draw(st.integers(-8, min(4, made.get("max", 4))))
-        return made
-
-    def line(depth: int, name: str) -> dict[str, Any]:
-        made: dict[str, Any] = {"id": name, **bounds()}
-        if depth < 3 and draw(st.integers(0, 2)) > 0:
-            items = []
-            for _ in range(draw(st.integers(1, 3))):
-                items.append(line(depth + 1, next(ids)))
-            if items := [item for item in items if item]:
-                made["items"] = items
-                if draw(st.booleans()):
-                    made["base"] = draw(st.sampled_from([-3, 0, 5, "start"]))
-                return made
-        if (sort := next(names, None)) is None:
-            return {}
-        return made | {"sort": sort} | ({"base": draw(st.sampled_from([-2, 4]))} if draw(st.booleans()) else {})
-
-    root = line(0, "total")
-    return root or {"id": "total", "sort": "a"}
-
-
-def yaml_of(line: dict[str, Any], indent: int) -> str:
-    """Write a line of the score."""
-    made = {name: line[name] for name in ("base", "min", "max") if name in line}
-    if line["id"] != "total":
-        made = {"id": line["id"]} | made
-    if "sort" in line:
-        made |= {"each": "works", "where": f"sort = '{line['sort']}'", "points": "worth"}
-    text = "".join(f"{' ' * indent}{name}: {value}\n" for name, value in made.items())
-    if "items" in line:
-        text += " " * indent + "items:\n"
-        for item in line["items"]:
-            inner = yaml_of(item, indent + 4)
-            text += " " * indent + "  - " + inner[indent + 4 :]
-    return text
-
-
-works = st.lists(
-    st.tuples(
-        st.integers(1, 3),
-        st.sampled_from("abcd"),
-        st.sampled_from(["-3", "-0.000001", "0", "1", "2.5", "4", "7"]),
-        st.sampled_from(["2021-01-01", "2021-06-01", "2021-06-02", "2020-12-31"]),
-    ),
-    max_size=25,
-)
-
-
-@given(lines(), works)
-@settings(max_examples=15, **SLOW)
-def test_caps_and_floors(tmp_path: Path, tree: dict[str, Any], records: list[Any]) -> None:
-    """Nested caps and floors leave of each record what taking from the last one by one leaves."""
-    home = empty_folder(tmp_path / "caps")
-    pack = write_pack(home / "pack", pack=CAP_PACK)
-    head = "\n".join(line[4:] for line in CAP_PERSON.strip("\n").splitlines())
-    (pack / "person.yaml").write_text(f"{head}\n{yaml_of(tree, 2)}", encoding="utf-8")
-    starts = {"1": 5, "2": -4, "3": 0, "4": 1}
-    write_csv(home / "data" / "person.csv", ("id", "start"), starts.items())
-    rows = [(f"w{n:02}", day, who, worth, sort) for n, (who, sort, worth, day) in enumerate(records)]
-    write_csv(home / "data" / "works.csv", ("id", "held_on", "person", "worth", "sort"), rows)
-    places = {id_: place for place, id_ in enumerate(ids_of(tree))}
-
-    def brute(line: dict[str, Any], who: str) -> dict[str, list[tuple[Any, Decimal]]]:
-        """Return what is left of every award after each line from the bottom up to this one."""
-        after: dict[str, list[tuple[Any, Decimal]]] = {}
-        entering: list[tuple[Any, Decimal]] = []
-        name = line["id"]
-        if "base" in line or line.get("min", 0) > 0 or line.get("max", 0) < 0:
-            base = starts[who] if line.get("base") == "start" else line.get("base", 0)
-            entering.append(((0, "", "", places[name], name, None), Decimal(base)))
-        for key, day, person, worth, sort in rows:
-            if person == int(who) and sort == line.get("sort") and day >= "2021":
-                entering.append(((1, day, key, places[name], name, key), Decimal(worth)))
-        for item in line.get("items", []):
-            below = brute(item, who)
-            after |= below
-            entering += below[item["id"]]
-        after[name] = clamp(entering, line.get("min"), line.get("max"))
-        return after
-
-    with assess(load_pack(pack), home / "data", 2021, []) as assessment:
-        kind = assessment.pack.kinds["person"]
-        found = awards_of(assessment.state, kind, subjects_of(assessment.state, kind))
-    for who in starts:
-        after = brute(tree, who)
-        expected: dict[str, dict[str, Decimal]] = {}
-        for line, left in after.items():
-            for (*_, own, record), points in left:
-                expected.setdefault(f"{own} {record}", {})[line] = points
-        assert found.get(who, {}) == expected, who
-
-
-def subjects_of(state: State, kind: KindDef) -> list[dict[str, Any]]:
-    """Return the subjects of a run under way, as a run folder holds them."""
-    found = state.db.connection.execute(f"from {state.location(kind.name).sql('duckdb')}")
-    names = [column[0] for column in found.description]
-    rows = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
-    for row in rows:
-        row["key"] = row["#key"]
-        for line in kind.lines:
-            for name in (f"raw.{line.id}", "total" if line.id == "total" else f"points.{line.id}"):
-                row[name] = Decimal(row[name]) / 1_000_000
-    return rows
-
-
-def ids_of(line: dict[str, Any]) -> Iterable[str]:
-    yield line["id"]
-    for item in line.get("items", []):
-        yield from ids_of(item)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from sqlglot import exp
 
+from evaluator.data.cells import sql_type
 from evaluator.diagnostics import Problems
+from evaluator.pack.definitions import Pack
 from evaluator.pack.types import Type
 from evaluator.sql.backend import Database
 from evaluator.sql.ratio import UNIT
-from evaluator.sql.trees import SQL, cast, column, named, number, parquet, type_named
+from evaluator.sql.trees import SQL, cast, choose, column, named, number, parquet, text
 
 MANIFEST = "manifest.json"
+_INTEGERS = ("BIGINT", "INTEGER", "HUGEINT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,12 @@ class PastRun:
     folder: Path
     year: int
     manifest: dict[str, Any]
+
+    @property
+    def period(self) -> tuple[dt.date, dt.date]:
+        """The first and last day that counted."""
+        first, last = (dt.date.fromisoformat(day) for day in self.manifest["period"])
+        return first, last
 
     def subjects(self, kind: str) -> Path:
         """Return the file of a kind's results."""
@@ -43,7 +54,7 @@ def read_manifest(folder: Path, problems: Problems) -> dict[str, Any] | None:
     return dict(manifest)
 
 
-def read_history(folders: list[Path], pack: str, year: int, problems: Problems) -> list[PastRun]:
+def read_history(folders: list[Path], pack: Pack, year: int, problems: Problems) -> list[PastRun]:
     """Return the earlier runs in these folders by year, or note what is wrong with them."""
     runs: dict[int, PastRun] = {}
     for folder in folders:
@@ -51,8 +62,10 @@ def read_history(folders: list[Path], pack: str, year: int, problems: Problems) 
         if manifest is None:
             continue
         past = PastRun(folder, manifest["year"], manifest)
-        if manifest["pack"]["name"] != pack:
-            problems.add("D301", f"{folder} was written with the pack {manifest['pack']['name']}, not {pack}")
+        writer = manifest["pack"]["name"]
+        if writer not in (pack.name, *pack.follows):
+            message = f"{folder} was written with the pack {writer}, which {pack.name} does not follow"
+            problems.add("D301", message, fix=f"leave this folder out, or add follows: [{writer}] to pack.yaml")
         elif past.year >= year:
             problems.add("D302", f"{folder} holds {past.year}, which is not before {year}")
         elif past.year in runs:
@@ -65,26 +78,43 @@ def read_history(folders: list[Path], pack: str, year: int, problems: Problems) 
 def past_rows(db: Database, past: PastRun, kind: str, wanted: dict[str, Type]) -> exp.Select | None:
     """Return a query of a kind's assessed subjects in an earlier year: `#key` and the values wanted, as stored.
 
-    A value the earlier run did not have is unknown; None where the run did not have the kind.
+    A value that the earlier run did not have, or had of another type, is unknown; None where the run did not have the
+    kind.
     """
     file = past.subjects(kind)
     if not file.exists():
         return None
     source = parquet(file)
-    known = {row[0] for row in db.rows(exp.Describe(this=exp.select(exp.Star()).from_(source.copy())))}
-    columns: list[SQL] = [named(column("key", "p"), "#key")]
+    described = db.rows(exp.Describe(this=exp.select(exp.Star()).from_(source.copy())))
+    stored = {name: str(kind_of) for name, kind_of, *_ in described}
+    nowhere = [named(cast(exp.Null(), "BIGINT"), name) for name in ("#src", "#row")]
+    columns: list[SQL] = [named(column("key", "p"), "#key"), *nowhere]
     for name, type_ in wanted.items():
-        if name not in known:
-            value: SQL = cast(exp.Null(), _storage(type_))
-        elif type_.base == "number":
-            wider = cast(column(name, "p"), "DECIMAL(38,6)")
-            value = cast(exp.Mul(this=wider, expression=number(UNIT)), "BIGINT")
-        else:
-            value = exp.TryCast(this=column(name, "p"), to=type_named(_storage(type_)))
+        found = _as_computed(column(name, "p"), stored.get(name, ""), type_)
+        value = among(found, type_) if found is not None else cast(exp.Null(), sql_type(type_))
         columns.append(named(value, name))
     query = exp.select(*columns).from_(exp.alias_(source, "p", table=True))
     return query.where(column("is_assessed", "p"))
 
 
-def _storage(kind: Type) -> str:
-    return {"text": "TEXT", "boolean": "BOOLEAN", "date": "DATE"}.get(kind.base, "BIGINT")
+def among(value: SQL, kind: Type) -> SQL:
+    """Return a value that is one of its type's, else unknown."""
+    if not kind.values:
+        return value
+    unit = UNIT if kind.base == "number" else 1
+    listed = [number(int(v * unit)) if isinstance(v, Fraction) else text(str(v)) for v in kind.values]
+    return choose([(exp.In(this=value.copy(), expressions=listed), value)])
+
+
+def _as_computed(value: SQL, stored: str, kind: Type) -> SQL | None:
+    """Return a value of a run folder in the form the engine computes with; None where it is of another type."""
+    is_decimal, is_whole = stored.startswith("DECIMAL"), stored in _INTEGERS
+    if kind.base == "number" and (is_decimal or is_whole):
+        return cast(exp.Mul(this=cast(value, "DECIMAL(38,6)"), expression=number(UNIT)), "BIGINT")
+    if kind.base == "integer" and is_whole:
+        return cast(value, "BIGINT")
+    if kind.base == "integer" and is_decimal:
+        whole = cast(value.copy(), "BIGINT")
+        return choose([(exp.EQ(this=whole, expression=value), whole.copy())])
+    same = {"text": "VARCHAR", "boolean": "BOOLEAN", "date": "DATE"}.get(kind.base)
+    return value if same == stored else None

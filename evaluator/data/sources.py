@@ -28,6 +28,7 @@ from evaluator.diagnostics import Cell, Problems
 __all__ = ["BLANK", "EXCEL_ERRORS", "Sheet", "clean", "find_sheets", "load", "unload"]
 
 _QUIET = (".md", ".yaml", ".yml")
+SETTINGS_FILE = "data.yaml"  # of the folder itself
 _FORMS: dict[str, Form] = {
     **dict.fromkeys((".csv", ".tsv"), "csv"),
     **dict.fromkeys((".jsonl", ".ndjson"), "json"),

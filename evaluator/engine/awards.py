@@ -78,7 +78,7 @@ def awards(state: State, kind: KindDef, subject: str | None = None) -> list[tupl
     if kind.score is None:
         return []
     made = _Awards(state, kind, subject)
-    query, path = made.left(kind.score, ())
+    query, path = made.left(kind.score, (kind.score,) if kind.score.selection is not None else ())
     keep = [column(name, "a") for name in FIXED if name not in ("sid", "has_record", "place")]
     shown = exp.select(column("#key", "s"), *keep, *(column(f"after.{line}", "a") for line in path)).from_(
         query.subquery("a")
@@ -217,7 +217,9 @@ class _Awards:
         is_one = bool(line.times)  # what it comes to goes up as one award
         left = column("entering", "w") if is_one else self._bounded(line)
         if line.when is not None:
-            left = choose([(column("applies", "w"), left)], number(0))
+            passes = exp.Not(this=is_null(column("entering", "w")))  # what a line with factors keeps does not enter
+            nothing = choose([(passes, number(0))])
+            left = choose([(column("applies", "w"), left)], nothing)
         up = _empty("BIGINT") if is_one else column(f"after.{line.id}", "l")
         made = exp.select(*(column(name, "w") for name in kept), named(cast(left, "BIGINT"), f"after.{line.id}")).from_(
             summed.subquery("w")
@@ -370,7 +372,7 @@ class _Awards:
         """Return the points people decided on."""
         made = self.state.judged[self.kind.name, line.id]
         known: dict[str, SQL] = {
-            "sid": column("sid", "j"), "line": text(line.id), "what": text("judged"), "record": column("decided", "j"),
+            "sid": column("sid", "j"), "line": text(line.id), "what": text("judged"), "record": column("decided_by", "j"),
             "has_record": number(1), "#src": column("#src", "j"), "#row": column("#row", "j"),
             "#date": column("decided_on", "j"), "place": number(self.place[line.id]), "points": column("value", "j"),
         }  # fmt: skip

@@ -7,6 +7,7 @@ from sqlglot import exp
 from evaluator.data.history import PastRun
 from evaluator.diagnostics import Cell, Problems
 from evaluator.engine.awards import selected_sum
+from evaluator.engine.entries import judge_points
 from evaluator.engine.measure import Gathered, gather, peers, place_of
 from evaluator.engine.plan import Compute, Value
 from evaluator.engine.recall import recall
@@ -21,9 +22,14 @@ from evaluator.sql.trees import SQL, both, choose, column, is_null, left_join, n
 def compute(state: State, kind: KindDef, step: Compute, past: list[PastRun], problems: Problems) -> None:
     """Add the values of a step to a kind."""
     lines = {line.id: line for line in kind.lines}
-    apart = [v for v in step.sums if v.part == "sum" and lines[v.name].selection is not None]
-    gathered = gather(state, kind, [v for v in step.sums if v not in apart])
-    gathered += [_selected(state, kind, lines[value.name]) for value in apart]
+    own = [lines[v.name] for v in step.sums if v.part == "sum"]
+    apart = {line.id for line in own if line.selection is not None or line.judged is not None}
+    gathered = gather(state, kind, [v for v in step.sums if v.part != "sum" or v.name not in apart])
+    for line in own:
+        if line.judged is not None:
+            gathered.append(judge_points(state, kind, line))
+        elif line.selection is not None:
+            gathered.append(_selected(state, kind, line))
     gathered += [recall(state, kind, value, past) for value in step.recalls]
     problems.stop_on_errors()
     query = exp.select(star("s")).from_(exp.alias_(state.location(kind.name), "s", table=True))

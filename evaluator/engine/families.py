@@ -24,7 +24,7 @@ from evaluator.engine.conditions import (
 )
 from evaluator.engine.plan import own_nodes
 from evaluator.pack.definitions import KindDef, RuleDef, VerdictDef
-from evaluator.pack.nodes import Case, Const, Junction, Name, Node, Not
+from evaluator.pack.nodes import Case, Const, Junction, Name, Node, Not, Recall
 from evaluator.sql.lower import Lowering
 from evaluator.sql.trees import SQL, choose, is_null, text
 
@@ -92,6 +92,11 @@ def word(value: object) -> str:
 def domain(verdict: VerdictDef) -> tuple[object, ...]:
     """Return the values a verdict can have."""
     return (True, False) if verdict.form == "yes_no" else verdict.type.values
+
+
+def _otherwise(verdict: VerdictDef) -> tuple[str, int]:
+    """Return what a verdict is where no condition holds, and the number of the rule that says so."""
+    return next(((word(rule.value), rule.number) for rule in verdict.rules if rule.when is None), (NONE, 0))
 
 
 def compile_family(kind: KindDef, names: list[str], problems: Problems) -> Family:
@@ -163,11 +168,7 @@ class _Compiler:
             (word(rule.value), rule.number, ("gate", gate.name, f"r{place}"))
             for place, rule in enumerate((r for r in verdict.rules if r.when is not None), 1)
         ]
-        last = verdict.rules[-1]
-        if last.when is None:
-            outcomes.append((word(last.value), last.number, ("gate", gate.name, NONE)))
-        else:
-            outcomes.append((NONE, 0, ("gate", gate.name, NONE)))
+        outcomes.append((*_otherwise(verdict), ("gate", gate.name, NONE)))
         if any(test.nullable for test in tests):
             outcomes.append((UNKNOWN, 0, ("gate", gate.name, UNKNOWN)))
         return outcomes
@@ -195,11 +196,7 @@ class _Compiler:
                 ]  # fmt: skip
                 unknown.append(lost if verdict.model.pick == "one" else ("and", (so_far, lost, *beside)))
         nothing: Tree = ("and", tuple(fails))
-        last = verdict.rules[-1]
-        if last.when is None:
-            outcomes.append((word(last.value), last.number, nothing))
-        else:
-            outcomes.append((NONE, 0, nothing))
+        outcomes.append((*_otherwise(verdict), nothing))
         if unknown:
             outcomes.append((UNKNOWN, 0, ("or", tuple(unknown))))
         return outcomes
@@ -299,6 +296,8 @@ class _Compiler:
         if isinstance(node, Name) and self._member(node):
             value = given[node.leaf]
             return Const(node.type, value is None, node.place, value)
+        if isinstance(node, Recall):  # its names are those of other years
+            return node
         changes: dict[str, Any] = {}
         for name in node.__dataclass_fields__:
             part = getattr(node, name)

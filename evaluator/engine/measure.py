@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlglot import exp
 
 from evaluator.engine.plan import Value
 from evaluator.engine.state import State
-from evaluator.pack.definitions import AggregateDef, Formula, KindDef, LineDef
+from evaluator.pack.definitions import AggregateDef, KindDef, LineDef
 from evaluator.pack.types import NUMBER
+from evaluator.sql.aggregates import aggregated, extreme, filtered, without_rows
 from evaluator.sql.lower import Lowering
-from evaluator.sql.rows import Rows
-from evaluator.sql.trees import SQL, both, cast, choose, column, is_null, named, number, ordered, table, text, window
+from evaluator.sql.rows import Rows, linked
+from evaluator.sql.trees import SQL, both, cast, choose, column, is_null, named, number, ordered, table, window
 
 ROWS = 1 << 40  # more than any sheet has
 
@@ -56,27 +56,21 @@ def _pass(
         if condition is not None and made.where is not None and made.where.node.nullable:
             selected.append(named(exp.CountIf(this=is_null(condition)), f"unknown.{len(uncertain)}"))
             uncertain.append(value)
-
-        def only(function: SQL, condition: SQL | None = condition) -> SQL:
-            if condition is None:
-                return function
-            return exp.Filter(this=function, expression=exp.Where(this=condition.copy()))
-
         if value.part == "sum":
             assert made.operand is not None
             line = lines[value.name]
             award = lowering.stored(made.operand, NUMBER)
-            selected.append(named(cast(only(exp.Count(this=exp.Star())), "BIGINT"), f"n.{line.id}"))
-            selected.append(named(cast(only(exp.Sum(this=award)), "BIGINT"), f"sum.{line.id}"))
+            selected.append(named(cast(filtered(exp.Count(this=exp.Star()), condition), "BIGINT"), f"n.{line.id}"))
+            selected.append(named(cast(filtered(exp.Sum(this=award), condition), "BIGINT"), f"sum.{line.id}"))
             columns += [(f"n.{line.id}", number(0)), (f"sum.{line.id}", number(0))]
             if made.operand.node.nullable:
-                selected.append(named(only(exp.CountIf(this=is_null(award))), f"doubt.{line.id}"))
+                selected.append(named(filtered(exp.CountIf(this=is_null(award)), condition), f"doubt.{line.id}"))
                 doubtful = choose([(is_null(award), _place(rows.alias))])
-                selected.append(named(only(exp.Min(this=doubtful)), f"doubtful.{line.id}"))
+                selected.append(named(filtered(exp.Min(this=doubtful), condition), f"doubtful.{line.id}"))
                 columns += [(f"doubt.{line.id}", number(0)), (f"doubtful.{line.id}", None)]
         else:
-            selected.append(named(only_of(made, lowering, only), value.name))
-            columns.append((value.name, _without_records(made)))
+            selected.append(named(aggregated(made, lowering), value.name))
+            columns.append((value.name, without_rows(made)))
     query = rows.select(*selected)
     in_period = state.in_period(source, rows.alias, period)
     query = query.where(exp.Not(this=is_null(link))).group_by(link.copy())
@@ -96,59 +90,9 @@ def linked_rows(state: State, kind: KindDef, source: str, links: tuple[tuple[str
 
     Over several ways a row counts for each subject it leads to, once.
     """
-    if len(links) == 1:
-        plain = state.rows(source, "r")
-        link = column(links[0][-1], plain.at(links[0][:-1]))
-        rows = state.rows(source, "r", subject=(kind.name, link))
-        rows.joins.update(plain.joins)
-        return rows, link
-    ways: exp.Query | None = None
-    for way in links:
-        plain = state.rows(source, "w")
-        link = column(way[-1], plain.at(way[:-1]))
-        one = plain.select(named(column("#sid", "w"), "#record"), named(link, "#link"))
-        ways = one if ways is None else exp.union(ways, one, distinct=True)
-    assert ways is not None
-    joined = (
-        exp.select(exp.column(exp.Star(), table="x"), column("#link", "y"))
-        .from_(exp.alias_(state.location(source), "x", table=True))
-        .join(ways.subquery("y"), on=exp.EQ(this=column("#sid", "x"), expression=column("#record", "y")))
-    )
-    link = column("#link", "r")
-    return state.rows(source, "r", base=joined.subquery(), subject=(kind.name, link)), link
-
-
-def only_of(made: AggregateDef, lowering: Lowering, only: object) -> SQL:
-    """Return an aggregate function over the rows that meet its condition."""
-    assert callable(only)
-    if made.function == "count":
-        return cast(only(exp.Count(this=exp.Star())), "BIGINT")
-    assert made.operand is not None
-    value = lowering.stored(made.operand)
-    if made.function == "distinct":
-        return cast(only(exp.Count(this=exp.Distinct(expressions=[value]))), "BIGINT")
-    if made.function == "sum":
-        return cast(only(exp.Sum(this=value)), "BIGINT")
-    if made.function == "any":
-        return only(exp.LogicalOr(this=value))  # type: ignore[no-any-return]
-    return _extreme(made.function, made.operand, lowering, only)
-
-
-def _without_records(made: AggregateDef) -> SQL | None:
-    if made.function in ("count", "distinct", "sum"):
-        return number(0)
-    return exp.false() if made.function == "any" else None
-
-
-def _extreme(function: str, operand: Formula, lowering: Lowering, over: Callable[[SQL], SQL]) -> SQL:
-    """Return the least or greatest value; of levels by their place, not by their spelling."""
-    made: type[exp.Expression] = exp.Min if function == "min" else exp.Max
-    kind = operand.node.type
-    if not kind.is_ordered or kind.is_number:
-        return over(made(this=lowering.stored(operand)))
-    place = over(made(this=lowering.ordering(operand)))
-    named_levels = [(exp.EQ(this=place.copy(), expression=number(i)), text(str(v))) for i, v in enumerate(kind.values)]
-    return choose(named_levels)
+    rows, link = linked(lambda alias, base: state.rows(source, alias, base), links)
+    rows.subject = (kind.name, link)
+    return rows, link
 
 
 def peers(state: State, made: AggregateDef, rows: Rows) -> SQL:
@@ -166,13 +110,8 @@ def peers(state: State, made: AggregateDef, rows: Rows) -> SQL:
         place = window(exp.Rank(expressions=[]), within, [ordered(masked, made.is_descending)])
         return choose([(counted, cast(place, "BIGINT"))])
 
-    def only(function: SQL) -> SQL:
-        if condition is None:
-            return function
-        return exp.Filter(this=function, expression=exp.Where(this=condition.copy()))
-
     def over(function: SQL) -> SQL:
-        return window(only(function), within)
+        return window(filtered(function, condition), within)
 
     if made.function == "distinct":
         assert made.operand is not None
@@ -186,7 +125,7 @@ def peers(state: State, made: AggregateDef, rows: Rows) -> SQL:
         return exp.Coalesce(this=cast(over(exp.Sum(this=value)), "BIGINT"), expressions=[number(0)])
     if made.function == "any":
         return exp.Coalesce(this=over(exp.LogicalOr(this=value)), expressions=[exp.false()])
-    return _extreme(made.function, made.operand, lowering, over)
+    return extreme(made.function, made.operand, lowering, over)
 
 
 def _place(alias: str) -> SQL:

@@ -7,7 +7,7 @@ reads was finished before.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from evaluator.diagnostics import Problems, Span
@@ -54,7 +54,15 @@ class Choose:
     verdict: str
 
 
-Step = Compute | Decide | Choose
+@dataclass(slots=True)
+class Override:
+    """Set a verdict to what somebody who may do so decided on."""
+
+    kind: str
+    verdict: str
+
+
+Step = Compute | Decide | Choose | Override
 
 
 def own_nodes(node: Node) -> Iterator[Node]:
@@ -81,8 +89,10 @@ class Graph:
                 self._add_verdict(kind, verdict)
             for name, recall in kind.recalls.items():
                 value = Value(kind.name, "recall", name)
-                self.reads[value] = dict.fromkeys(self._named(kind.name, recall.condition))
-                self.reads[value][Value(kind.name, "apart", "apart")] = None
+                self.reads[value] = {}
+                if recall.reads_this_year:
+                    self.reads[value] |= dict.fromkeys(self._named(kind.name, recall.operand))
+                    self.reads[value][Value(kind.name, "apart", "apart")] = None
 
     def _add(self, value: Value, formulas: Iterable[Formula | None]) -> None:
         read = self.reads.setdefault(value, {})
@@ -214,9 +224,9 @@ class _Scheduler:
                 computed = [step for kind in self.pack.kinds if (step := self._compute(kind)) is not None]
                 if not computed:
                     break
-                made += computed
-            made += self._decide()
-            made += self._choose()
+                made += self._with_overrides(computed)
+            made += self._with_overrides(self._decide())
+            made += self._with_overrides(self._choose())
             assert len(self.done) > before, "a circle was not found"
         return made
 
@@ -224,8 +234,28 @@ class _Scheduler:
         return [v for v in self.graph.reads if v.kind == kind and v not in self.done]
 
     def _is_ready(self, value: Value, also: Iterable[Value] = ()) -> bool:
-        known = self.done.union(also)
+        # what may be overridden is settled only after its step
+        known = self.done.union(v for v in also if not self._can_be_overridden(v))
         return all(other in known for other in self.graph.reads[value])
+
+    def _can_be_overridden(self, value: Value) -> bool:
+        if value.part != "verdict":
+            return False
+        return self.pack.kinds[value.kind].verdicts[value.name].model.override_by is not None
+
+    def _with_overrides(self, steps: Sequence[Step]) -> Iterator[Step]:
+        """Give steps, each followed by what may override its verdicts."""
+        for step in steps:
+            yield step
+            match step:
+                case Compute():
+                    names = [v.name for level in step.levels for v in level if v.part == "verdict"]
+                case Decide():
+                    names = step.verdicts
+                case _:
+                    names = [step.verdict]
+            values = [Value(step.kind, "verdict", name) for name in names]
+            yield from (Override(v.kind, v.name) for v in values if self._can_be_overridden(v))
 
     def _row_by_row(self, value: Value) -> bool:
         if value.part == "verdict":

@@ -11,20 +11,26 @@ from pathlib import Path
 
 from sqlglot import exp
 
+from evaluator.data.context import REJECTS, Loaded
+from evaluator.data.covers import check_covers
 from evaluator.data.history import PastRun, read_history
-from evaluator.data.tables import REJECTS, Loaded, load_tables
+from evaluator.data.past_results import note_years_twice
+from evaluator.data.tables import load_tables
 from evaluator.diagnostics import Cell, Problems, Stop
 from evaluator.engine.compute import compute
 from evaluator.engine.decide import Bench, Judgement
+from evaluator.engine.entries import approve, find_entries, override
 from evaluator.engine.families import Family, compile_family
-from evaluator.engine.measure import only_of
-from evaluator.engine.plan import Choose, Compute, Decide, Step, make_plan
+from evaluator.engine.plan import Choose, Compute, Decide, Override, Step, make_plan
 from evaluator.engine.quota import choose_quota
 from evaluator.engine.rank import make_roster
 from evaluator.engine.situations import Situation, conclude
-from evaluator.engine.state import State, first_day
+from evaluator.engine.state import State
 from evaluator.pack.definitions import ControlDef, Pack
+from evaluator.pack.in_force import as_in_force
 from evaluator.pack.model import Period
+from evaluator.pack.windows import first_day
+from evaluator.sql.aggregates import aggregated
 from evaluator.sql.backend import Database
 from evaluator.sql.lower import Lowering
 from evaluator.sql.ratio import UNIT
@@ -62,6 +68,7 @@ class Assessment:
     pack: Pack
     state: State
     loaded: Loaded
+    covers: tuple[dt.date, dt.date]
     past: list[PastRun]
     problems: Problems
     situations: list[Situation] = field(default_factory=list)
@@ -77,7 +84,7 @@ def period_of(year: int, period: Period) -> tuple[dt.date, dt.date]:
     >>> period_of(2021, Period.model_construct(months=12, ending=(11, 30)))
     (datetime.date(2020, 12, 1), datetime.date(2021, 11, 30))
     """
-    end = dt.date(year, *period.ending)
+    end = period.ends(year)
     return first_day(end, period.months), end
 
 
@@ -89,28 +96,40 @@ def assess(
     history: list[Path],
     accept_rejects: bool = False,
     progress: Progress = lambda _: None,
+    bench: Bench | None = None,
 ) -> Iterator[Assessment]:
-    """Assess a year; raise Stop with everything the user has to mend."""
+    """Assess a year; raise Stop with everything the user has to mend.
+
+    `bench` judges, and stays open for more; without one, the run has its own.
+    """
     problems = Problems()
-    steps = make_plan(pack, problems)
-    past = read_history(history, pack.name, year, problems)
-    problems.stop_on_errors()
     start, end = period_of(year, pack.period)
+    _check_in_force(pack, year, end, problems)
+    pack = as_in_force(pack, end)
+    steps = make_plan(pack, problems)
+    past = read_history(history, pack, year, problems)
+    problems.stop_on_errors()
     database = Database()
-    bench = Bench()
+    judge = bench or Bench()
     try:
         state = State(database, pack, year, start, end)
+        covers = check_covers(pack, data, state.settings, problems)
         progress(f"reading {data}")
         loaded = load_tables(database, pack, data, state.settings, problems)
         if loaded.rejects and not accept_rejects:
             problems.extend(list_rejects(state, loaded))
+        note_years_twice(database, pack, past, problems)
         problems.stop_on_errors()
-        assessment = Assessment(pack, state, loaded, past, problems)
+        assessment = Assessment(pack, state, loaded, covers, past, problems)
         _check_somebody(state, problems)
+        find_entries(state)
         for step in steps:
             progress(_shown(step))
-            _take(step, assessment, bench)
+            _take(step, assessment, judge)
             problems.stop_on_errors()
+        for kind in pack.kinds.values():
+            approve(state, kind)
+        _note_refused(state, loaded, accept_rejects, problems)
         progress("making rosters")
         for kind in pack.kinds.values():
             for roster in kind.rosters:
@@ -120,7 +139,8 @@ def assess(
         problems.stop_on_errors()
         yield assessment
     finally:
-        bench.close()
+        if bench is None:
+            judge.close()
         database.close()
 
 
@@ -130,6 +150,8 @@ def _shown(step: Step) -> str:
             return f"computing {step.kind}"
         case Decide():
             return f"concluding {step.kind}: {', '.join(step.verdicts)}"
+        case Override():
+            return f"looking for decisions on {step.kind}: {step.verdict}"
     return f"choosing {step.kind}: {step.verdict}"
 
 
@@ -146,11 +168,33 @@ def _take(step: Step, assessment: Assessment, bench: Bench) -> None:
             assessment.situations += situations
             assessment.judgements[str(family)] = judgements
             assessment.families[str(family)] = family
+        case Override():
+            override(state, kind, kind.verdicts[step.verdict])
         case Choose():
             choose_quota(state, kind, kind.verdicts[step.verdict], problems)
 
 
+def _note_refused(state: State, loaded: Loaded, accept_rejects: bool, problems: Problems) -> None:
+    """Note what people entered and the rules have no room for."""
+    before, loaded.rejects = loaded.rejects, state.db.count(REJECTS)
+    if loaded.rejects > before and not accept_rejects:
+        problems.extend(list_rejects(state, loaded))
+    problems.stop_on_errors()
+
+
+def _check_in_force(pack: Pack, year: int, end: dt.date, problems: Problems) -> None:
+    """Note a year the pack is not meant for, and one in no term where the term matters."""
+    span = pack.in_force
+    if span is not None and not span.holds_on(end):
+        message = f"{year} ends on {end}, and {pack.name} is in force {span}"
+        problems.add("R111", message, span.at)
+    if pack.reads_term and not any(term.from_ <= end <= term.to for term in pack.terms):
+        problems.add("R112", f"{year} ends on {end}, which is in no term", pack.reads_term[0])
+
+
 def _check_somebody(state: State, problems: Problems) -> None:
+    if state.pack.for_cases:  # a case gives only the kinds it is about
+        return
     for kind in state.pack.kinds.values():
         if not state.db.count(state.location(kind.name)):
             problems.add("R110", f"there is no {kind.name} to assess", kind.table.at)
@@ -184,15 +228,9 @@ def list_rejects(state: State, loaded: Loaded) -> Problems:
 def _reconcile(state: State, control: ControlDef) -> Control:
     made = control.aggregate
     rows = state.rows(made.source, "r")
-    lowering = Lowering(rows)
-    where = lowering.condition(made.where) if made.where is not None else None
-
-    def only(function: exp.Expr) -> exp.Expr:
-        return function if where is None else exp.Filter(this=function, expression=exp.Where(this=where.copy()))
-
-    query = rows.select(only_of(made, lowering, only))
-    in_year = state.in_period(made.source, "r")
-    found = state.db.value(query.where(in_year) if in_year is not None else query) or 0
+    query = rows.select(aggregated(made, Lowering(rows)))
+    in_period = state.in_period(made.source, "r", made.period)
+    found = state.db.value(query.where(in_period) if in_period is not None else query) or 0
     is_scaled = made.operand is not None and made.function == "sum" and made.operand.node.type.base == "number"
     return Control(control, Decimal(int(found)) / (UNIT if is_scaled else 1))
 
@@ -201,7 +239,8 @@ def control_text(control: ControlDef) -> str:
     """Return what a control total counts, in the words of the pack."""
     model = control.model
     operand = f"{model.function} {model.operand} of " if model.operand is not None else "count of "
-    return operand + control.aggregate.source + (f" where {model.where}" if model.where is not None else "")
+    period = f" over {model.period}" if model.period is not None else ""
+    return operand + control.aggregate.source + period + (f" where {model.where}" if model.where is not None else "")
 
 
 def _note_missed(controls: list[Control], problems: Problems) -> None:

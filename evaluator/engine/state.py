@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from sqlglot import exp
 
 from evaluator.data.tables import has_date
+from evaluator.engine.plan import own_nodes
 from evaluator.pack.definitions import Formula, KindDef, Pack
+from evaluator.pack.functions import OF_TERM
 from evaluator.pack.model_judgement import Window
-from evaluator.pack.nodes import Name, Node
+from evaluator.pack.nodes import Name, Node, Recall
+from evaluator.pack.windows import span_of
 from evaluator.sql.backend import Database
 from evaluator.sql.lower import Lowering
 from evaluator.sql.rows import Rows
@@ -20,17 +23,6 @@ from evaluator.sql.trees import SQL, both, cast, column, is_null, table, text
 def points_column(line: str) -> str:
     """Return the column of a line's points."""
     return "total" if line == "total" else f"points.{line}"
-
-
-def first_day(last: dt.date, months: int) -> dt.date:
-    """Return the day a period of so many months begins that ends on a day.
-
-    >>> first_day(dt.date(2021, 11, 30), 12)
-    datetime.date(2020, 12, 1)
-    """
-    after = last + dt.timedelta(days=1)
-    count = after.year * 12 + after.month - 1 - months
-    return dt.date(count // 12, count % 12 + 1, after.day)
 
 
 @dataclass(slots=True)
@@ -44,14 +36,27 @@ class State:
     end: dt.date
     current: dict[str, exp.Table] = field(default_factory=dict)
     versions: int = 0
-    term: tuple[dt.date, dt.date] | None = None  # the term of office the year ends in
     judged: dict[tuple[str, str], exp.Table] = field(default_factory=dict)  # kind and line -> what people decided
     unknown_conditions: dict[str, int] = field(default_factory=dict)  # what the condition is of -> how often
 
     @property
     def settings(self) -> dict[str, object]:
         """Return the constants expressions can read."""
-        return {"this_year": self.year, "period_start": self.start, "period_end": self.end}
+        known = self.settings_of(self.year, self.start, self.end)
+        return known if self.term is not None else {name: v for name, v in known.items() if name not in OF_TERM}
+
+    def settings_of(self, year: int, start: dt.date, end: dt.date) -> dict[str, object]:
+        """Return the constants of any year; those of the term are unknown where it lies in none."""
+        term = self._term_on(end) or (None, None)
+        return {"this_year": year, "period_start": start, "period_end": end, **dict(zip(OF_TERM, term, strict=True))}
+
+    @property
+    def term(self) -> tuple[dt.date, dt.date] | None:
+        """The term of office the year's last day lies in: its first and last day."""
+        return self._term_on(self.end)
+
+    def _term_on(self, day: dt.date) -> tuple[dt.date, dt.date] | None:
+        return next(((one.from_, one.to) for one in self.pack.terms if one.from_ <= day <= one.to), None)
 
     def location(self, name: str) -> exp.Table:
         """Return where the rows of a table or kind are now."""
@@ -89,15 +94,7 @@ class State:
 
     def span_of(self, period: Window | None) -> tuple[dt.date | None, dt.date]:
         """Return the first and last day of a period; it always ends with the year, and `all` has no first day."""
-        if period is None or period.named == "year":
-            return self.start, self.end
-        if period.named == "all":
-            return None, self.end
-        if period.named == "term":
-            assert self.term is not None
-            return self.term[0], self.end
-        assert period.months is not None
-        return first_day(self.end, period.months), self.end
+        return span_of(period, self.settings)
 
     def count_unknown(self, kind: KindDef, what: str, condition: Formula | None) -> None:
         """Count the assessed subjects for which a condition is unknown, and so taken as not met."""
@@ -127,7 +124,11 @@ class State:
 
 def missing_values(node: Node) -> list[str]:
     """Return the names in an expression that can be unknown."""
-    found = [".".join([*part.hops, part.leaf]) for part in node.walk() if isinstance(part, Name) and part.nullable]
+    found = [
+        part.column if isinstance(part, Recall) else ".".join([*part.hops, part.leaf])
+        for part in own_nodes(node)
+        if isinstance(part, (Name, Recall)) and part.nullable
+    ]
     return list(dict.fromkeys(name.removeprefix("#source.").removeprefix("#subject.") for name in found))
 
 

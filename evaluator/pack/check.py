@@ -4,6 +4,7 @@ context           what is known so far, passed to every check
 scopes            where names are looked up, and what each stands for
 formulas          expressions compiled in their scope, and literals typed
 check_names       reserved names, names with two meanings, clauses
+check_dates       terms, holidays, what is in force in no year
 check_parameters  constants and tables of values
 check_tables      fields, keys, rows unfolded and expected, circles
 check_measures    measures, control totals, the ways from records to subjects
@@ -17,27 +18,26 @@ from __future__ import annotations
 from pathlib import Path
 
 from evaluator.diagnostics import Problems, Stop
+from evaluator.pack.check_dates import check_dates
 from evaluator.pack.check_kinds import check_kind
 from evaluator.pack.check_measures import check_aggregate, measure_symbol
 from evaluator.pack.check_names import check_clauses, check_names
-from evaluator.pack.check_parameters import check_parameter
-from evaluator.pack.check_tables import (
-    check_fields_in_circle,
-    check_refs_in_circle,
-    check_table,
-    define_field,
-    field_symbol,
-)
+from evaluator.pack.check_parameters import check_parameter, parameter_type
+from evaluator.pack.check_tables import check_table, define_field, field_symbol
 from evaluator.pack.check_verdicts import verdict_symbol
 from evaluator.pack.context import Context, OnDemand, make_context
 from evaluator.pack.definitions import ControlDef, Pack, TableDef
+from evaluator.pack.derivation import Derivation
 from evaluator.pack.model import Kind, PackFile
 from evaluator.pack.reading import read_model
 from evaluator.pack.source import read_yaml
 
 
-def load_pack(folder: Path) -> Pack:
-    """Read and check the pack in a folder; raise Stop with everything that is wrong."""
+def load_pack(folder: Path, for_cases: bool = False) -> Pack:
+    """Read and check the pack in a folder; raise Stop with everything that is wrong.
+
+    For cases, a field that must be filled in sheets may be left out, and is unknown where it is.
+    """
     problems = Problems()
     files = sorted(path for path in folder.glob("*.yaml")) if folder.is_dir() else []
     main = folder / "pack.yaml"
@@ -57,8 +57,9 @@ def load_pack(folder: Path) -> Pack:
             kinds.append(kind)
     problems.stop_on_errors()
     assert pack_file is not None
-    on_demand = OnDemand(field_symbol, measure_symbol, verdict_symbol)
+    on_demand = OnDemand(field_symbol, measure_symbol, verdict_symbol, parameter_type)
     context = make_context(pack_file, kinds, problems, on_demand)
+    context.for_cases = for_cases
     checked = _check(context, folder, {f.name: f.read_bytes() for f in files})
     problems.stop_on_errors()
     return checked
@@ -68,8 +69,9 @@ def _check(context: Context, folder: Path, files: dict[str, bytes]) -> Pack:
     """Check everything, in an order in which each part finds known what it rests on."""
     file = context.file
     check_names(context)
-    for name, parameter in file.parameters.items():
-        check_parameter(context, name, parameter)
+    check_dates(context)
+    for name in file.parameters:
+        check_parameter(context, name)
     tables = _check_tables(context)
     kinds = {name: check_kind(context, kind, tables[name]) for name, kind in context.kinds.items()}
     controls = [
@@ -88,6 +90,7 @@ def _check(context: Context, folder: Path, files: dict[str, bytes]) -> Pack:
         in_force=file.in_force,
         follows=tuple(map(str, file.follows)),
         terms=tuple(file.terms),
+        reads_term=tuple(sorted(set(context.reads_term))),
         holidays=file.holidays,
         clauses={str(name): clause for name, clause in file.clauses.items()},
         parameters=context.parameters,
@@ -96,6 +99,7 @@ def _check(context: Context, folder: Path, files: dict[str, bytes]) -> Pack:
         controls=tuple(controls),
         labels={lang: {str(k): str(v) for k, v in words.items()} for lang, words in file.labels.items()},
         files=files,
+        for_cases=context.for_cases,
     )
 
 
@@ -103,10 +107,8 @@ def _check_tables(context: Context) -> dict[str, TableDef]:
     for derived in (False, True):  # derived fields read the others
         for owner, model in context.models.items():
             for field_name, field in model.fields.items():
-                if (field.value is not None) is derived:
+                if field.is_derived is derived:
                     define_field(context, owner, field_name, field)
     tables = {name: check_table(context, name, model) for name, model in context.models.items()}
-    check_refs_in_circle(context, tables)
-    for table in tables.values():
-        check_fields_in_circle(context, table)
+    Derivation(tables, context.parameters).note_circles(context.problems)
     return tables

@@ -36,12 +36,13 @@ def check_measure(context: Context, kind: str, name: str) -> MeasureDef | None:
     else:
         aggregate = check_aggregate(context, model, kind)
         if aggregate is not None:
-            kind_of, nullable = _aggregate_type(aggregate)
+            kind_of, nullable = aggregate_type(aggregate)
             context.measures[place] = MeasureDef(name, kind_of, nullable, key.at, aggregate=aggregate)
     return context.measures[place]
 
 
-def _aggregate_type(made: AggregateDef) -> Symbol:
+def aggregate_type(made: AggregateDef) -> Symbol:
+    """Return type and nullability of an aggregate."""
     operand = made.operand.node if made.operand else None
     if made.function in ("count", "distinct"):
         return INTEGER, False
@@ -75,7 +76,7 @@ def check_aggregate(context: Context, model: Aggregate, kind: str | None) -> Agg
         part, descending = split_order(str(operand_text)) if model.function == "rank" else (str(operand_text), False)
         wanted: dict[str, Base] = {"sum": "number", "any": "boolean"}
         operand = compile_formula(operand_text, scope, wanted.get(model.function), part)
-        good = operand is not None and _has_order(context, operand, model.function)
+        good = operand is not None and check_order(context, operand, model.function)
     if model.where is not None:
         where = compile_formula(model.where, scope, "boolean")
         good = good and where is not None
@@ -97,21 +98,31 @@ def check_aggregate(context: Context, model: Aggregate, kind: str | None) -> Agg
         links = found or ()
     if not good:
         return None
-    period = check_period(context, model.period)
+    period = check_period(context, model.period, source, peers)
     return AggregateDef(model.function, source, links, operand, where, within, peers, default, descending, period)
 
 
-def check_period(context: Context, model: Window | None) -> Window | None:
+def check_period(context: Context, model: Window | None, source: str, is_peers: bool = False) -> Window | None:
     """Check the period records are taken from."""
-    if model is not None and model.named == "term" and not context.file.terms:
-        context.problems.add(
-            "P201", "the pack has no terms", model.at, "add terms: to pack.yaml, each with name, from and to"
-        )
+    if model is None:
+        return None
+    if model.named == "term":
+        context.note_term(model.at)
+    if is_peers:
+        context.problems.add("P203", "peers are of the year assessed: period goes with records", model.at)
+    elif not _is_dated(context, source):
+        message = f"{source} has no date, so its records are of no period"
+        context.problems.add("P203", message, model.at, f"say which date decides: date: in the table {source}")
     return model
 
 
-def _has_order(context: Context, operand: Formula, function: str) -> bool:
-    """Note a value that min, max or rank cannot order."""
+def _is_dated(context: Context, source: str) -> bool:
+    model = context.models[source]
+    return model.date is not None or (model.unfold is not None and _is_dated(context, str(model.unfold)))
+
+
+def check_order(context: Context, operand: Formula, function: str) -> bool:
+    """Note a value that min, max or rank cannot order; return whether it has an order."""
     kind = operand.node.type
     has_none = kind.base in ("boolean", "ref") or (kind.values and not kind.is_ordered and not kind.is_number)
     if function in ("min", "max", "rank") and has_none:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from evaluator.diagnostics import Span, rename_to
 from evaluator.pack.context import Context
+from evaluator.pack.entries import ENTERED
 from evaluator.pack.functions import RESERVED
 from evaluator.pack.model_base import Model
 from evaluator.pack.source import Text
@@ -19,10 +20,12 @@ def check_names(context: Context) -> None:
         _not_reserved(context, name, name.at)
     for owner, model in context.models.items():
         taken: dict[str, Span] = {str(n): n.at for n in context.file.parameters}
+        if owner in ENTERED:  # its names are ours, and no expression reads them
+            continue
         for name in model.fields:
             _not_reserved(context, name, name.at)
             unique(context, name, taken, owner)
-        if model.label is not None:
+        if model.label is not None and not (model.has_other_columns and model.label in model.fields):
             unique(context, model.label, taken, owner)
         if (kind := context.kinds.get(owner)) is not None:
             for name in (*kind.measures, *kind.verdicts):

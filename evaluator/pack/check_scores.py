@@ -12,6 +12,7 @@ from evaluator.pack.context import Context
 from evaluator.pack.definitions import AggregateDef, JudgedDef, LineDef, TimesDef, VetoDef
 from evaluator.pack.exclusion import can_both_hold
 from evaluator.pack.formulas import compile_formula, compile_optional
+from evaluator.pack.in_force import is_ever_in_force
 from evaluator.pack.model_judgement import Line
 from evaluator.pack.scopes import NameScope, record_scope, subject_scope
 
@@ -38,7 +39,7 @@ def _line(context: Context, model: Line, kind: str, id_: str, parent: str | None
             each_points = compile_formula(model.points, record, "number")
             where = compile_optional(model.where, record, "boolean")
             if links is not None and each_points is not None:
-                period = check_period(context, model.period)
+                period = check_period(context, model.period, str(model.each))
                 aggregate = AggregateDef(
                     "sum", str(model.each), links, each_points, where, None, False, None, period=period
                 )
@@ -113,6 +114,13 @@ def _chosen_together(score: LineDef, *lines: LineDef) -> bool:
     return any(wanted <= {line.id for line in above.walk()} for above in choosing)
 
 
+def _ever_together(context: Context, score: LineDef, *lines: LineDef) -> bool:
+    """Whether there is a year in which all these lines are in force, and the lines above them."""
+    wanted = {line.id for line in lines}
+    above = [one.model.in_force for one in score.walk() if wanted & {line.id for line in one.walk()}]
+    return is_ever_in_force([span for span in above if span is not None], context.file.period)
+
+
 def _check_counting_again(context: Context, score: LineDef) -> None:
     each = [line for line in score.walk() if line.aggregate is not None]
     for place, later in enumerate(each):
@@ -124,7 +132,7 @@ def _check_counting_again(context: Context, score: LineDef) -> None:
             assert a is not None and b is not None
             if a.source != b.source:
                 continue
-            if _chosen_together(score, earlier, later):
+            if _chosen_together(score, earlier, later) or not _ever_together(context, score, earlier, later):
                 continue
             if can_both_hold(a.where.node if a.where else None, b.where.node if b.where else None):
                 shared.append(earlier)

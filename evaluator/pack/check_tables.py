@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from evaluator.diagnostics import rename_to
+from evaluator.pack.check_derived import check_derived_aggregate
 from evaluator.pack.context import Context, Symbol
 from evaluator.pack.definitions import ExpectedDef, FieldDef, TableDef, UnfoldDef
+from evaluator.pack.entries import ENTERED
 from evaluator.pack.formulas import compile_formula, compile_optional, is_value_of
 from evaluator.pack.model import Expected, FieldModel, Table
-from evaluator.pack.nodes import Name
 from evaluator.pack.scalars import exact
 from evaluator.pack.scopes import row_scope
 from evaluator.pack.source import Text
@@ -37,6 +38,8 @@ def _field(context: Context, owner: str, name: Text, model: FieldModel) -> Field
     headings = tuple(str(h) for h in model.columns or [name])
     spellings: dict[str, str] = {}
     kind: Type
+    if model.is_aggregate:
+        return check_derived_aggregate(context, owner, name, model)
     if model.value is not None:
         found = compile_formula(model.value, row_scope(context, owner), None)
         if found is None:
@@ -64,11 +67,19 @@ def _field(context: Context, owner: str, name: Text, model: FieldModel) -> Field
     default = exact(model.default) if model.has("default") else None
     if default is not None and not is_value_of(default, kind):
         context.problems.add("P306", f"the default is not {kind}", model.key_at("default"))
-    nullable = model.optional and kind.base != "text"
+    is_left_out = context.for_cases and not model.optional and default is None and _can_stay_out(context, owner, name)
+    nullable = (model.optional and kind.base != "text") or is_left_out
     if model.optional and kind.values:
         kind = Type("text", (*kind.values, ""))
     by_fields = tuple(str(b) for b in model.by or (context.models[model.ref].key or [] if model.ref else []))
-    return FieldDef(str(name), kind, nullable, name.at, headings, spellings, by_fields, model.optional, default)
+    is_optional = model.optional or is_left_out
+    return FieldDef(str(name), kind, nullable, name.at, headings, spellings, by_fields, is_optional, default)
+
+
+def _can_stay_out(context: Context, owner: str, name: str) -> bool:
+    """Whether a case may leave a field out: keys say which row it is, and unfolded rows are there for their names."""
+    model = context.models[owner]
+    return model.unfold is None and name not in (model.key or ())
 
 
 def check_table(context: Context, name: str, model: Table) -> TableDef:
@@ -78,6 +89,8 @@ def check_table(context: Context, name: str, model: Table) -> TableDef:
         if key not in model.fields:
             fix = rename_to(key, model.fields)
             context.problems.add("P401", f'{name} has no field "{key}"', key.at, fix)
+        elif model.fields[key].is_derived:
+            context.problems.add("P203", f'"{key}" is derived, and a key is read', key.at, "name fields of the sheet")
     date = compile_optional(model.date, row_scope(context, name), "date")
     expected = _expected(context, name, model, model.expected) if model.expected is not None else None
     return TableDef(
@@ -90,6 +103,7 @@ def check_table(context: Context, name: str, model: Table) -> TableDef:
         date=date,
         unfold=unfold,
         expected=expected,
+        is_entered=name in ENTERED,
     )
 
 
@@ -103,14 +117,14 @@ def _expected(context: Context, name: str, model: Table, expected: Expected) -> 
     fill = {}
     for field, value in expected.fill.items():
         known = context.fields[name].get(field)
-        if known is None or known.value is not None:
+        if known is None or known.is_derived:
             context.problems.add("P401", f'{name} has no field "{field}"', field.at, rename_to(field, model.fields))
         elif not is_value_of(exact(value), known.type):
             context.problems.add("P307", f'"{value}" is not {known.type}', field.at)
         else:
             fill[str(field)] = exact(value)
     for known in context.fields[name].values():
-        can_stay_out = known.is_optional or known.value is not None or known.default is not None
+        can_stay_out = known.is_optional or known.is_derived or known.default is not None
         if known.name not in expected.fill and known.name not in every and not can_stay_out:
             context.problems.add("P201", f'fill does not say what "{known.name}" is', expected.key_at("fill"))
     where = compile_optional(expected.where, row_scope(context, name), "boolean")
@@ -118,73 +132,41 @@ def _expected(context: Context, name: str, model: Table, expected: Expected) -> 
 
 
 def _unfold(context: Context, name: str, model: Table) -> UnfoldDef | None:
-    assert model.unfold is not None and model.into is not None and model.columns is not None
+    assert model.unfold is not None and model.columns is not None
     for used in (model.unfold, model.into):
-        if used not in context.models:
+        if used is not None and used not in context.models:
             context.problems.add(
                 "P402", f'there is no table or kind "{used}"', used.at, rename_to(used, context.models)
             )
             return None
-    refs = [f for f in context.fields[name].values() if f.type.base == "ref" and f.type.target == model.into]
-    if len(context.fields[name]) != 1 or len(refs) != 1:
-        context.problems.add("P203", f"{name} needs exactly one field, a ref to {model.into}", model.key_at("fields"))
+    read = {f.name: f for f in context.fields[name].values() if not f.is_derived}
+    if model.has_other_columns and model.label is not None:
+        label = read.pop(str(model.label), None)
+        if label is not None and (label.is_optional or label.default is not None):
+            message = f'"{label.name}" is read from headings, which are never empty'
+            context.problems.add("P203", message, label.at, "remove optional and default")
+    holds = next(iter(read.values()), None)
+    if model.into is not None:
+        wanted = f"a ref to {model.into}"
+        is_fit = holds is not None and holds.type.base == "ref" and holds.type.target == model.into
+    else:
+        wanted = f'"{model.value}"'
+        is_fit = holds is not None and holds.name == model.value
+    if holds is None or not is_fit or len(read) > 1:
+        besides = "none besides but its label" if model.has_other_columns else "none besides"
+        message = f"{name} needs one field that its cells are read as, {wanted}, and {besides}"
+        context.problems.add("P203", message, model.key_at("fields"))
         return None
     return UnfoldDef(
         source=str(model.unfold),
-        into=str(model.into),
         label=str(model.label or "label"),
         columns={str(label): tuple(map(str, headings)) for label, headings in model.columns.items()},
         separators=tuple(map(str, model.separators or ())),
-        ref=refs[0].name,
+        holds=holds.name,
+        is_names=model.into is not None,
     )
 
 
-def check_refs_in_circle(context: Context, tables: dict[str, TableDef]) -> None:
-    """Rows are resolved table after table, so refs may not lead back to where they came from."""
-    done: set[str] = set()
-
-    def visit(name: str, path: list[str]) -> None:
-        if name in path:
-            circle = [*path[path.index(name) :], name]
-            text = "refs lead in a circle: " + " → ".join(circle)
-            context.problems.add("P405", text, tables[name].at, "put one of the refs into a table of its own")
-            return
-        if name in done:
-            return
-        for target in tables_read(tables[name]):
-            if target in tables:
-                visit(target, [*path, name])
-        done.add(name)
-
-    for name in tables:
-        visit(name, [])
-
-
-def check_fields_in_circle(context: Context, table: TableDef) -> None:
-    """Derived fields are computed one after another, so none may need itself."""
-    reads = {
-        f.name: [n.leaf for n in f.value.node.walk() if isinstance(n, Name) and not n.hops]
-        for f in table.fields.values()
-        if f.value is not None
-    }
-    seen: set[str] = set()
-
-    def visit(name: str, path: list[str]) -> None:
-        if name in path:
-            circle = [*path[path.index(name) :], name]
-            also = [(table.fields[other].at, f'"{other}"') for other in circle[1:-1]]
-            text = f"derived fields of {table.name} need each other first: " + " → ".join(circle)
-            context.problems.add("P405", text, table.fields[name].at, also=also)
-        elif name in reads and name not in seen:
-            for other in reads[name]:
-                visit(other, [*path, name])
-            seen.add(name)
-
-    for name in reads:
-        visit(name, [])
-
-
 def tables_read(table: TableDef) -> set[str]:
-    """Return the tables whose rows must be known before this table's can be."""
-    unfolded = {table.unfold.source, table.unfold.into} if table.unfold else set()
-    return set(table.refs.values()) | unfolded
+    """Return the tables that rows of this one lead to."""
+    return set(table.refs.values()) | ({table.unfold.source} if table.unfold is not None else set())

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 from evaluator.diagnostics import Problems, Span
 from evaluator.pack.definitions import FieldDef, Formula, MeasureDef, ParameterDef
+from evaluator.pack.entries import entered_tables
 from evaluator.pack.model import Kind, PackFile, Table
 from evaluator.pack.nodes import Recall
-from evaluator.pack.types import Type
+from evaluator.pack.types import ParameterType, Type
 
 Symbol = tuple[Type, bool]
 """What a name stands for: its type, and whether it can be unknown."""
@@ -17,11 +18,15 @@ Symbol = tuple[Type, bool]
 
 @dataclass(frozen=True, slots=True)
 class OnDemand:
-    """How to find what a field, measure or verdict of a table or kind stands for; each may need the others first."""
+    """How to find what fields, measures and verdicts of a table or kind, and parameters, stand for.
+
+    Each may need the others first.
+    """
 
     field: Callable[[Context, str, str], Symbol]
     measure: Callable[[Context, str, str], Symbol]
     verdict: Callable[[Context, str, str], Symbol]
+    parameter: Callable[[Context, str], ParameterType | None]
 
 
 @dataclass(slots=True)
@@ -36,10 +41,20 @@ class Context:
     kinds: dict[str, Kind] = field(default_factory=dict)
     parameters: dict[str, ParameterDef] = field(default_factory=dict)
     fields: dict[str, dict[str, FieldDef]] = field(default_factory=dict)  # by table
-    defined: set[tuple[str, str]] = field(default_factory=set)  # fields that are or are being made
+    defined: set[tuple[str, str]] = field(default_factory=set)  # fields and parameters that are or are being made
+    being_read: set[str] = field(default_factory=set)  # parameters whose tables are being looked at
     measures: dict[tuple[str, str], MeasureDef | None] = field(default_factory=dict)  # None while being made
     formulas: dict[tuple[str, str], Formula | None] = field(default_factory=dict)  # of verdicts, likewise
     recalls: dict[str, dict[str, Recall]] = field(default_factory=dict)  # by kind
+    for_cases: bool = False  # what a sheet must hold may be left out of a case, and is unknown then
+    reads_term: list[Span] = field(default_factory=list)
+
+    def note_term(self, at: Span) -> None:
+        """Note what reads the term of office; there must be terms."""
+        self.reads_term.append(at)
+        if not self.file.terms:
+            fix = "add terms: to pack.yaml, each with name, from and to"
+            self.problems.add("P201", "the pack has no terms", at, fix)
 
 
 def make_context(file: PackFile, kinds: list[Kind], problems: Problems, on_demand: OnDemand) -> Context:
@@ -59,6 +74,13 @@ def make_context(file: PackFile, kinds: list[Kind], problems: Problems, on_deman
         context.kinds[kind.subject] = kind
         context.models[kind.subject] = kind
         context.names_at[kind.subject] = kind.subject.at
+    for name, table in entered_tables(file, kinds).items():
+        if name in context.models:
+            message = f'"{name}" is a table of rows that people enter, which the pack has without writing it down'
+            problems.add("P206", message, context.names_at[name], "give it another name")
+            continue
+        context.models[name] = table
+        context.names_at[name] = table.at
     context.fields = {owner: {} for owner in context.models}
     context.recalls = {name: {} for name in context.kinds}
     return context

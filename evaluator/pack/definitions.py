@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Literal
 
 from evaluator.diagnostics import Span
-from evaluator.pack.model import Clause, Control, Holidays, InForce, Parameter, Period, Table, Term
-from evaluator.pack.model_judgement import Line, Roster, Rule, Times, Verdict, Veto, Window
+from evaluator.pack.model import Clause, Control, Holidays, Parameter, Period, Table, Term
+from evaluator.pack.model_judgement import InForce, Line, Roster, Rule, Times, Verdict, Veto, Window
 from evaluator.pack.nodes import Node, Recall
 from evaluator.pack.source import Text
 from evaluator.pack.types import ParameterType, Type
+
+OTHERS = "#others"
+"""In place of a label: the remaining columns of a sheet, each of which has its heading for a label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class FieldDef:
-    """A field of a record: where its cell is and what it may hold, or the expression it is derived by."""
+    """A field of a record: where its cell is and what it may hold, or how it is derived."""
 
     name: str
     type: Type
@@ -52,18 +55,29 @@ class FieldDef:
     is_optional: bool = False
     default: object = None
     value: Formula | None = None
+    aggregate: AggregateDef | None = None
+
+    @property
+    def is_derived(self) -> bool:
+        """Whether it is computed, not read from a cell."""
+        return self.value is not None or self.aggregate is not None
 
 
 @dataclass(frozen=True, slots=True)
 class UnfoldDef:
-    """From which table, into which kind, by which columns a table is unfolded."""
+    """From which table and by which columns a table is unfolded; its cells hold names, or one value each."""
 
     source: str
-    into: str
     label: str
-    columns: dict[str, tuple[str, ...]]  # label -> headings
+    columns: dict[str, tuple[str, ...]]  # label -> headings; none for each remaining column
     separators: tuple[str, ...]
-    ref: str  # the field that holds the name
+    holds: str  # the field that holds the name or value
+    is_names: bool
+
+    @property
+    def lists(self) -> tuple[str, ...]:
+        """The columns of the source that its cells are kept in until they are unfolded."""
+        return tuple(self.columns) or (OTHERS,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +103,7 @@ class TableDef:
     date: Formula | None
     unfold: UnfoldDef | None
     expected: ExpectedDef | None
+    is_entered: bool = False  # filled by people who decide; there need not be any
 
     @property
     def refs(self) -> dict[str, str]:
@@ -100,7 +115,8 @@ class TableDef:
 class AggregateDef:
     """count, sum, min, max, any or distinct over records or children, or any of these and rank over peers.
 
-    `links` are the ways from a record to its subject, each a sequence of refs; none for peers.
+    `links` are the ways from a record to its subject, each a sequence of refs; none for peers. `same` holds what rows
+    agree in instead: each value as the row at hand has it, and as the rows of the source have it.
     """
 
     function: str
@@ -113,6 +129,7 @@ class AggregateDef:
     default: Formula | None
     is_descending: bool = False
     period: Window | None = None  # the year's records where nothing is said
+    same: tuple[tuple[Formula, Formula], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +219,7 @@ class LineDef:
     times: tuple[TimesDef, ...] = ()
     veto: tuple[VetoDef, ...] = ()
     judged: JudgedDef | None = None
+    is_in_force: bool = True  # in the year the pack is of
 
     @property
     def sums_records(self) -> bool:
@@ -235,6 +253,7 @@ class VerdictDef:
     model: Verdict
     at: Span
     rules: tuple[RuleDef, ...] = ()
+    rules_aside: tuple[RuleDef, ...] = ()  # not in force in the year the pack is of
     when: Formula | None = None
     value: Formula | None = None
     among: Formula | None = None
@@ -303,6 +322,16 @@ class ControlDef:
 
 
 @dataclass(frozen=True, slots=True)
+class TableLookup:
+    """Where a parameter's values are read: the row that has the first arguments, and the nearest bound to the last."""
+
+    source: str
+    match: tuple[Formula, ...]
+    bound: Formula | None
+    value: Formula
+
+
+@dataclass(frozen=True, slots=True)
 class ParameterDef:
     """A parameter: what it takes and gives, and its table of values."""
 
@@ -310,6 +339,7 @@ class ParameterDef:
     type: ParameterType
     model: Parameter
     at: Span
+    lookup: TableLookup | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,6 +355,7 @@ class Pack:
     in_force: InForce | None
     follows: tuple[str, ...]
     terms: tuple[Term, ...]
+    reads_term: tuple[Span, ...]  # where something is counted over the term, or its first or last day is read
     holidays: Holidays
     clauses: dict[str, Clause]
     parameters: dict[str, ParameterDef]
@@ -333,6 +364,7 @@ class Pack:
     controls: tuple[ControlDef, ...]
     labels: dict[str, dict[str, str]]
     files: dict[str, bytes]  # name below the folder -> content
+    for_cases: bool = False  # made to run its cases: what a sheet must hold may be left out
 
     def label(self, *names: str) -> str:
         """Return what readers see for the first of these names that has a label; the last one where none has."""

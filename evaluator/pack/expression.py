@@ -16,7 +16,7 @@ from sqlglot import exp
 from evaluator.diagnostics import closest
 from evaluator.pack.dialect import Wrong, parse, too_deep
 from evaluator.pack.fitting import alike, as_typed, common, fits, need_order
-from evaluator.pack.functions import FUNCTIONS, SETTINGS
+from evaluator.pack.functions import FUNCTIONS, OVER_YEARS, SETTINGS
 from evaluator.pack.nodes import (
     Arithmetic,
     Branch,
@@ -40,6 +40,7 @@ _COMPARE: dict[type[exp.Expr], str] = {
     exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">=",
 }  # fmt: skip
 _ARITHMETIC: dict[type[exp.Expr], str] = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/"}
+MOST_YEARS = 100
 _DEEPEST = 60  # levels of nesting, beyond which neither Python nor a database reads it
 
 
@@ -275,29 +276,46 @@ class _Compiler:
         return Case(kind, nullable, place, tuple(branches), otherwise)
 
     def _call(self, tree: exp.Expr) -> Node:
-        name = str(tree.this).lower() if str(tree.this).lower() in FUNCTIONS else str(tree.this)
+        lower = str(tree.this).lower()
+        name = lower if lower in FUNCTIONS or lower in OVER_YEARS else str(tree.this)
         place = self.place(tree)
         at = (place[0], len(str(tree.this)))
         if not tree.expressions:
             place = (place[0], self.text.find(")", place[0]) + 1 - place[0])
-        if name in ("years_running",):
+        if name in OVER_YEARS:
             return self._recall(name, tree, place)
         parameter = self.scope.parameter(name)
         if parameter is not None:
             return self._lookup(name, parameter, tree, place)
         if name not in FUNCTIONS:
-            near = closest(name, FUNCTIONS)
+            near = closest(name, [*FUNCTIONS, *OVER_YEARS])
             raise Wrong("P303", f'there is no function "{name}"', at, f"write {near}" if near else None)
         arguments = [self.compile(argument) for argument in tree.expressions]
         return FUNCTIONS[name](name, arguments, place)
 
     def _recall(self, name: str, tree: exp.Expr, place: tuple[int, int]) -> Node:
         if not self.scope.has_history:
-            raise Wrong("P302", f"{name} reads earlier results of a subject; a record has none", place)
-        if len(tree.expressions) != 1:
-            raise Wrong("P304", f"{name} takes one condition", place)
-        condition = self._boolean(tree.expressions[0])
-        for part in condition.walk():
+            fix = "make it a measure of the subject, and read that"
+            raise Wrong("P302", f"{name} reads earlier results of a subject; a record has none", place, fix)
+        takes_years = name in ("years", "sum_years")
+        if len(tree.expressions) != (2 if takes_years else 1):
+            raise Wrong("P304", f"{name} takes {OVER_YEARS[name]}", place)
+        first = tree.expressions[0]
+        operand = self._boolean(first) if name in ("years", "years_running") else self.compile(first)
+        if name == "sum_years" and not operand.type.is_number:
+            raise Wrong("P306", f"{name} adds up numbers, and this is {operand.type}", operand.place)
+        if operand.type.base == "nothing":
+            raise Wrong("P306", "this is null in every year", operand.place, "give it a value")
+        self._check_recalled(name, operand)
+        years = self._years(name, tree.expressions[1]) if takes_years else None
+        start, length = self.place(first)
+        kind = operand.type if name in ("last", "sum_years") else INTEGER
+        can_lack = name in ("last", "sum_years")  # an earlier run may not have had the value
+        return Recall(kind, can_lack, place, name, operand, self.text[start : start + length], years)
+
+    def _check_recalled(self, name: str, operand: Node) -> None:
+        """Refuse what no earlier result of the subject's own holds."""
+        for part in operand.walk():
             if isinstance(part, Name) and part.hops:
                 raise Wrong(
                     "P302",
@@ -305,10 +323,31 @@ class _Compiler:
                     part.place,
                     "make it a measure first, and look back on that",
                 )
+            if isinstance(part, Name) and part.type.base == "ref":
+                raise Wrong(
+                    "P302",
+                    f"{part.leaf} leads to a row of this year, and {name} looks back",
+                    part.place,
+                    f"look back on a field with value: {part.leaf}.…",
+                )
             if isinstance(part, Recall):
-                raise Wrong("P302", f"{name} cannot stand inside {name}", part.place)
-        start, length = self.place(tree.expressions[0])
-        return Recall(INTEGER, False, place, name, condition, f"{name}({self.text[start : start + length]})")
+                raise Wrong(
+                    "P302",
+                    f"{part.function} cannot stand inside {name}",
+                    part.place,
+                    "make it a measure, and look back on that",
+                )
+
+    def _years(self, name: str, tree: exp.Expr) -> int | Literal["term"]:
+        """Return over how many years a function goes."""
+        if isinstance(tree, exp.Column) and tree.name == "term" and not tree.table:
+            return "term"
+        node = self.compile(tree)
+        value = node.value if isinstance(node, Const) else None
+        if not isinstance(value, Fraction) or value.denominator != 1 or not 1 <= value <= MOST_YEARS:
+            message = f"{name} takes a number of years from 1 to {MOST_YEARS}, or term"
+            raise Wrong("P304", message, node.place, "write the number, or a parameter that is one")
+        return int(value)
 
     def _lookup(self, name: str, parameter: ParameterType, tree: exp.Expr, place: tuple[int, int]) -> Node:
         if not parameter.takes:
@@ -319,8 +358,11 @@ class _Compiler:
         arguments = []
         for position, (argument, wanted) in enumerate(zip(tree.expressions, parameter.takes, strict=True)):
             node = as_typed(self.compile(argument), wanted)
-            if node.type.base != wanted.base and not (node.type.is_number and wanted.is_number):
+            is_alike = (node.type.base, node.type.target) == (wanted.base, wanted.target)
+            if not is_alike and not (node.type.is_number and wanted.is_number):
                 raise Wrong("P306", f"{name} takes {wanted}, and this is {node.type}", node.place)
+            if isinstance(node, Const) and wanted.values and node.value not in wanted.values:
+                raise Wrong("P307", f"{node.value} is not {wanted}", node.place)
             covered = parameter.covered[position]
             values = (True, False) if node.type.base == "boolean" else node.type.values
             if isinstance(node, Const):
@@ -329,7 +371,7 @@ class _Compiler:
             if missing:
                 raise Wrong("P408", f"{name} has no entry for {', '.join(map(str, missing))}", node.place)
             arguments.append(node)
-        nullable = any(argument.nullable for argument in arguments)
+        nullable = parameter.nullable or any(argument.nullable for argument in arguments)
         return Lookup(parameter.gives, nullable, place, name, tuple(arguments))
 
     _MAKERS: list[tuple[type[exp.Expr] | tuple[type[exp.Expr], ...], Callable[[_Compiler, exp.Expr], Node]]] = [

@@ -9,7 +9,8 @@ from fractions import Fraction
 from evaluator.pack.definitions import Formula, Order
 from evaluator.pack.dialect import Wrong
 from evaluator.pack.expression import compile_expression, split_order
-from evaluator.pack.nodes import Recall
+from evaluator.pack.functions import OF_TERM
+from evaluator.pack.nodes import Recall, Setting
 from evaluator.pack.scopes import NameScope
 from evaluator.pack.source import Text
 from evaluator.pack.types import BOOLEAN, DATE_TYPE, INTEGER, NUMBER, TEXT, Base, Type
@@ -33,7 +34,11 @@ def compile_formula(text: Text, scope: NameScope, wanted: Base | None, part: str
                     at,
                     "add history: {gap: breaks} or {gap: skipped} to pack.yaml",
                 )
+            if found.years == "term":
+                context.note_term(text.span(*found.place))
             context.recalls[scope.owner][found.column] = found
+        elif isinstance(found, Setting) and found.name in OF_TERM:
+            context.note_term(text.span(*found.place))
     return Formula(node, part if part is not None else str(text), text.at, text)
 
 

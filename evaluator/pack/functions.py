@@ -88,9 +88,20 @@ FUNCTIONS: dict[str, _Function] = {
     "weekday": _takes("date", gives=INTEGER),
     "days": _takes("date", "date", gives=INTEGER),
     "months": _takes("date", "date", gives=INTEGER),
+    "workdays": _takes("date", "date", gives=INTEGER),
 }
-SETTINGS = {"this_year": INTEGER, "period_start": DATE_TYPE, "period_end": DATE_TYPE}
+OVER_YEARS = {
+    "last": "one value",
+    "years_running": "one condition",
+    "years": "a condition, and a number of years or term",
+    "sum_years": "a number, and a number of years or term",
+}
+"""What the functions take that look back on earlier years."""
+OF_TERM = ("term_start", "term_end")
+SETTINGS = {
+    "this_year": INTEGER, "period_start": DATE_TYPE, "period_end": DATE_TYPE, **dict.fromkeys(OF_TERM, DATE_TYPE),
+}  # fmt: skip
 RESERVED = {
-    *FUNCTIONS, *SETTINGS, *(word.lower() for word in WORDS), "years_running", "total", "points", "rank", "position",
+    *FUNCTIONS, *SETTINGS, *(word.lower() for word in WORDS), *OVER_YEARS, "total", "points", "rank", "position",
     "people", "is_expected", "is_filled", "is_assessed", "is_ranked", "all", "asc", "desc",
 }  # fmt: skip

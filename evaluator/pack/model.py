@@ -7,13 +7,14 @@ rosters are in `model_judgement`.
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from evaluator.pack.model_base import Model, OneOrMore, exactly_one, short
-from evaluator.pack.model_judgement import Line, PeriodEntry, Roster, SetApart, Verdict
+from evaluator.pack.model_base import Model, OneOrMore, OrName, OrWord, exactly_one, short
+from evaluator.pack.model_judgement import LONGEST, InForce, Line, PeriodEntry, Roster, SetApart, Verdict
 from evaluator.pack.scalars import Day, Expression, Flag, MonthDay, Name, Number, Path_, TextType, Value, Whole, Words
 from evaluator.pack.source import List, Map, Text
 
@@ -24,7 +25,26 @@ from evaluator.pack.source import List, Map, Text
 AGGREGATES = ("count", "sum", "min", "max", "any", "distinct", "rank")
 
 
-class Aggregate(Model):
+class Aggregating(Model):
+    """What may be a value taken from many records."""
+
+    @property
+    def function(self) -> str:
+        """Which aggregate this is, or `value` for a plain expression."""
+        return next(name for name in ("value", *AGGREGATES) if self.has(name))
+
+    @property
+    def operand(self) -> Text | None:
+        """The expression aggregated; a count has none."""
+        return None if self.function == "count" else getattr(self, self.function)
+
+    @property
+    def source(self) -> Text | None:
+        """The table or kind read; peers and rows of the own table are not named."""
+        return next((found for key in ("count", "of") if (found := getattr(self, key)) is not None), None)
+
+
+class Aggregate(Aggregating):
     """A value taken from many records: count, sum, min, max, any, distinct, or a place among peers."""
 
     value: Expression | None = Field(None, description="an expression over this kind's own names")
@@ -42,21 +62,6 @@ class Aggregate(Model):
     period: PeriodEntry | None = Field(None, description="which records count: those of the year if left out")
     default: Expression | None = Field(None, description="the value where there is no row (min, max)")
     note: Words | None = Field(None, description="a remark for readers")
-
-    @property
-    def function(self) -> str:
-        """Which aggregate this is, or `value` for a plain expression."""
-        return next(name for name in ("value", *AGGREGATES) if self.has(name))
-
-    @property
-    def operand(self) -> Text | None:
-        """The expression aggregated; a count has none."""
-        return None if self.function == "count" else getattr(self, self.function)
-
-    @property
-    def source(self) -> Text | None:
-        """The table or kind read; peers read their own kind, which is not named."""
-        return self.count or self.of
 
 
 class Measure(Aggregate):
@@ -119,12 +124,17 @@ class Parameter(Model):
 
     constant: Value | None = Field(None, description="the one value; a scalar is short for it")
     is_: dict[Words, Value] | None = Field(None, alias="is", description="argument to value, exactly")
-    from_: dict[Words, Value] | None = Field(
-        None, alias="from", description="bound to value: the highest bound not above the argument"
+    from_: Annotated[dict[Words, Value] | Text | None, OrName(dict[Words, Value])] = Field(
+        None, alias="from", description="bound to value: the highest bound not above the argument; of a table, a field"
     )
-    up_to: dict[Words, Value] | None = Field(
-        None, description="bound to value: the lowest bound not below the argument"
+    up_to: Annotated[dict[Words, Value] | Text | None, OrName(dict[Words, Value])] = Field(
+        None, description="bound to value: the lowest bound not below the argument; of a table, a field"
     )
+    table: Name | None = Field(None, description="the table or kind the values are read from")
+    match: Annotated[list[Path_] | None, OneOrMore] = Field(
+        None, description="fields of the table that are equal to the first arguments"
+    )
+    value: Path_ | None = Field(None, description="the field of the table that holds the values")
     else_: Value | None = Field(None, alias="else", description="the value where nothing fits")
     rows: Match | None = Field(None, description="how the first argument finds its row")
     columns: Match | None = Field(None, description="how the second argument finds its column")
@@ -134,7 +144,17 @@ class Parameter(Model):
 
     @model_validator(mode="after")
     def _one(self) -> Self:
+        if self.table is not None:
+            self._read_from_table()
+            return self
         exactly_one(self, ("constant", "is", "from", "up_to", "values"), "a parameter")
+        for key in ("match", "value"):
+            if self.has(key):
+                raise PydanticCustomError("together", '"{key}" goes with table', {"key": key})
+        for key, bound in (("from", self.from_), ("up_to", self.up_to)):
+            if isinstance(bound, Text):
+                message = '"{key}" is a mapping, unless table: says what it is a field of'
+                raise PydanticCustomError("together", message, {"key": key})
         if self.values is not None:
             if self.rows is None or self.columns is None:
                 raise PydanticCustomError("missing_with", "values need rows and columns")
@@ -146,6 +166,30 @@ class Parameter(Model):
         if self.has("constant") and self.has("else"):
             raise PydanticCustomError("together", "a constant has no else")
         return self
+
+    def _read_from_table(self) -> None:
+        for key in ("constant", "is", "rows", "columns", "values"):
+            if self.has(key):
+                raise PydanticCustomError("together", '"{key}" does not go with table', {"key": key})
+        if self.value is None:
+            raise PydanticCustomError("missing_with", "table needs value: the field that holds the values")
+        if not (self.match or self.has("from") or self.has("up_to")):
+            raise PydanticCustomError("missing_with", "table needs match, from or up_to: how arguments find their row")
+        if self.has("from") and self.has("up_to"):
+            raise PydanticCustomError("together", '"{key}" does not go with from', {"key": "up_to"})
+        for key, bound in (("from", self.from_), ("up_to", self.up_to)):
+            if isinstance(bound, dict):
+                raise PydanticCustomError("together", 'with table, "{key}" names a field', {"key": key})
+
+    @property
+    def bands(self) -> dict[Text, Any]:
+        """The values by argument or bound, where the parameter writes them down that way."""
+        return next((found for found in (self.is_, self.from_, self.up_to) if isinstance(found, dict)), {})
+
+    @property
+    def how(self) -> Literal["is", "from", "up_to"]:
+        """How the one argument, or the last one where values are read from a table, is matched."""
+        return "from" if self.from_ is not None else "up_to" if self.up_to is not None else "is"
 
 
 ParameterEntry = Annotated[Parameter, short("constant")]
@@ -162,8 +206,8 @@ def _spellings(value: Any) -> Any:
     return value
 
 
-class FieldModel(Model):
-    """A field of a record: read from a column of the sheet, or derived from the record's other fields."""
+class FieldModel(Aggregating):
+    """A field of a record: read from a column of the sheet, or derived from other fields of this or other records."""
 
     type: Literal["text", "number", "integer", "boolean", "date"] | None = Field(
         None, description="what a cell holds; a scalar is short for it"
@@ -174,23 +218,61 @@ class FieldModel(Model):
     ref: Name | None = Field(None, description="the table or kind the value is a key of")
     by: Annotated[list[Name] | None, OneOrMore] = Field(None, description="the fields of it a cell may hold")
     value: Expression | None = Field(None, description="the field is derived: an expression over the record")
+    count: Name | None = Field(None, description="the field is derived: how many rows of this table or kind")
+    sum: Expression | None = Field(None, description="derived: a value added up")
+    min: Expression | None = Field(None, description="derived: the least value")
+    max: Expression | None = Field(None, description="derived: the greatest value")
+    any: Expression | None = Field(None, description="derived: whether it holds for any row")
+    distinct: Expression | None = Field(None, description="derived: how many different values")
+    of: Name | None = Field(None, description="the table or kind the aggregate reads; its own, with same, if left out")
+    where: Expression | None = Field(None, description="which rows")
+    via: Annotated[list[Path_] | None, OneOrMore] = Field(None, description="the ref that leads here from those rows")
+    same: Annotated[list[Expression] | None, OneOrMore] = Field(
+        None, description="rows that agree with this one in these values, instead of those that refer to it"
+    )
     columns: Annotated[list[Words] | None, OneOrMore] = Field(None, description="headings of the column")
     optional: Flag = Field(False, description="whether the cell may be empty")
-    default: Value | None = Field(None, description="the value of an empty cell")
+    default: Value | None = Field(None, description="the value of an empty cell; of min and max without any row")
     note: Words | None = Field(None, description="a remark for readers")
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        exactly_one(self, ("type", "one_of", "ref", "value"), "a field")
+        exactly_one(self, ("type", "one_of", "ref", "value", *AGGREGATES[:-1]), "a field")
         if self.has("by") and not self.has("ref"):
             raise PydanticCustomError("together", "by goes with ref")
-        if self.has("value"):
+        if self.is_derived:
             for key in ("columns", "optional", "default"):
+                if self.has(key) and not (key == "default" and self.function in ("min", "max")):
+                    message = '"{key}" does not go with {function}'
+                    raise PydanticCustomError("together", message, {"key": key, "function": self.function})
+        if self.is_aggregate:
+            self._reads_rows()
+        else:
+            for key in ("of", "where", "via", "same"):
                 if self.has(key):
-                    raise PydanticCustomError("together", '"{key}" does not go with value', {"key": key})
+                    raise PydanticCustomError("together", '"{key}" goes with an aggregate', {"key": key})
         if self.has("default") and (self.has("ref") or self.optional):
             raise PydanticCustomError("together", "a default goes neither with ref nor with optional")
         return self
+
+    def _reads_rows(self) -> None:
+        if self.source is None and not self.has("same"):
+            message = "{f} needs of: the table it reads, or same: what rows of this table agree in"
+            raise PydanticCustomError("missing_with", message, {"f": self.function})
+        if self.has("count") and self.has("of"):
+            raise PydanticCustomError("together", "count names its table itself; of is for the other aggregates")
+        if self.has("via") and self.has("same"):
+            raise PydanticCustomError("together", '"{key}" does not go with same', {"key": "via"})
+
+    @property
+    def is_derived(self) -> bool:
+        """Whether the field is computed, not read from a cell."""
+        return self.has("value") or self.is_aggregate
+
+    @property
+    def is_aggregate(self) -> bool:
+        """Whether the field is a value taken from many rows."""
+        return any(self.has(key) for key in AGGREGATES)
 
 
 FieldEntry = Annotated[FieldModel, short("type")]
@@ -215,34 +297,44 @@ class Table(Model):
     fields: dict[Name, FieldEntry] = Field({}, description="the fields of a row, by name")
     unfold: Name | None = Field(None, description="the table whose cells hold several names")
     into: Name | None = Field(None, description="the kind the names are of")
-    label: Name | None = Field(None, description="the field that tells from which column a name came")
-    columns: dict[Words, Annotated[list[Words], OneOrMore]] | None = Field(
-        None, description="label to the headings of the cells that are unfolded"
+    label: Name | None = Field(None, description="the field that tells from which column a name or value came")
+    value: Name | None = Field(None, description="the field that cells hold, where they hold no names")
+    columns: Annotated[dict[Words, Annotated[list[Words], OneOrMore]] | None, OrWord("others")] = Field(
+        None, description="label to the headings of the cells that are unfolded; or each other column by its heading"
     )
     separators: Annotated[list[Words] | None, OneOrMore] = Field(
         None, description="what stands between two names in a cell"
     )
+    blanks: Annotated[list[Words], OneOrMore] = Field([], description="what a cell may hold that counts as empty")
     expected: Expected | None = Field(None, description="rows that ought to exist")
     note: Words | None = Field(None, description="a remark for readers")
 
     @model_validator(mode="after")
     def _one(self) -> Self:
         if self.unfold is not None:
-            for key in ("into", "columns", "fields"):
+            for key in ("columns", "fields"):
                 if not self.has(key):
                     raise PydanticCustomError("missing_with", "unfold needs {key}", {"key": key})
-            for key in ("files", "key", "date", "expected"):
+            exactly_one(self, ("into", "value"), "what is unfolded")
+            if self.value is not None and self.separators is not None:
+                raise PydanticCustomError("together", '"{key}" goes with into', {"key": "separators"})
+            for key in ("files", "key", "blanks", "expected", *(() if self.has_other_columns else ("date",))):
                 if self.has(key):
                     raise PydanticCustomError(
                         "together", '"{key}" does not go with unfold: it has that of its source', {"key": key}
                     )
         else:
-            for key in ("into", "label", "columns", "separators"):
+            for key in ("into", "label", "value", "columns", "separators"):
                 if self.has(key):
                     raise PydanticCustomError("together", '"{key}" goes with unfold', {"key": key})
             if not self.has("key"):
                 raise PydanticCustomError("missing_with", "a table needs key: the fields that identify a row")
         return self
+
+    @property
+    def has_other_columns(self) -> bool:
+        """Whether each remaining column of the source is unfolded, its heading being the label."""
+        return self.columns is not None and not self.columns
 
 
 class Kind(Table):
@@ -275,11 +367,27 @@ class Period(Model):
     """The stretch of time a year's assessment covers."""
 
     months: Whole = Field(12, description="how long it is")
-    ending: MonthDay = Field((12, 31), description="the day of the year it ends on")
+    ending: MonthDay = Field((12, 31), description="the day of the year it ends on; 02-28 is the last of February")
+
+    @model_validator(mode="after")
+    def _some_months(self) -> Self:
+        if not 1 <= self.months <= LONGEST:
+            raise PydanticCustomError("value", "a period has from 1 to {n} months", {"n": LONGEST})
+        return self
+
+    def ends(self, year: int) -> dt.date:
+        """Return the last day of a year's period.
+
+        >>> Period.model_construct(months=12, ending=(2, 28)).ends(2020)
+        datetime.date(2020, 2, 29)
+        """
+        if self.ending == (2, 28):
+            return dt.date(year, 3, 1) - dt.timedelta(days=1)
+        return dt.date(year, *self.ending)
 
 
 class History(Model):
-    """What a year without result does to a run of years."""
+    """What a year without result does where earlier years are looked back on."""
 
     gap: Literal["breaks", "skipped"] = Field(description="breaks, or skipped")
 
@@ -301,23 +409,8 @@ class Term(Model):
 class Holidays(Model):
     """Days that are no working days though they are weekdays, and the reverse."""
 
-    off: list[Day] = Field([], description="weekdays on which nobody works")
+    off: list[Day] = Field([], description="days on which nobody works, Saturdays and Sundays among them or not")
     worked: list[Day] = Field([], description="Saturdays and Sundays that are worked")
-
-
-class InForce(Model):
-    """From when to when something holds."""
-
-    from_: Day | None = Field(None, alias="from", description="the first day it holds")
-    to: Day | None = Field(None, description="the last day it holds")
-
-    @model_validator(mode="after")
-    def _some(self) -> Self:
-        if self.from_ is None and self.to is None:
-            raise PydanticCustomError("choice", "in_force needs from, to or both")
-        if self.from_ is not None and self.to is not None and self.to < self.from_:
-            raise PydanticCustomError("value", "what is in force ends after it begins")
-        return self
 
 
 class Control(Aggregate):
@@ -333,7 +426,7 @@ class Control(Aggregate):
     def _whole_thing(self) -> Self:
         exactly_one(self, ("count", "sum", "distinct"), "a control total")
         exactly_one(self, ("equals", "at_least"), "a control total")
-        for key in ("value", "min", "max", "any", "rank", "via", "within", "period", "default"):
+        for key in ("value", "min", "max", "any", "rank", "via", "within", "default"):
             if self.has(key):
                 raise PydanticCustomError("together", '"{key}" does not go with a control total', {"key": key})
         if not self.source:

@@ -85,6 +85,40 @@ class Widened:
 OneOrMore = Widened(_listed)
 
 
+class OrName:
+    """Take a name where a mapping is meant otherwise, in files and in their schema."""
+
+    def __init__(self, mapping: Any) -> None:
+        self.mapping = mapping
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        def named(value: Any, handler: core_schema.ValidatorFunctionWrapHandler) -> Any:
+            return value if isinstance(value, Text) else handler(value)
+
+        return core_schema.no_info_wrap_validator_function(named, handler.generate_schema(self.mapping))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [{"type": ["string"], "description": "a name"}, handler(schema)]}
+
+
+class OrWord(Widened):
+    """Take one word where a mapping is meant otherwise; it stands for the empty one, which may not be written."""
+
+    def __init__(self, word: str) -> None:
+        super().__init__(self._emptied)
+        self.word = word
+
+    def _emptied(self, value: Any) -> Any:
+        if value == self.word:
+            return Map({}, value.at)
+        if isinstance(value, Text) or value == {}:
+            raise PydanticCustomError("value", "expected a mapping, or {word}", {"word": self.word})
+        return value
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [handler(schema), {"enum": [self.word]}]}
+
+
 def short(key: str) -> Widened:
     """Take a scalar for the mapping {key: scalar}."""
 

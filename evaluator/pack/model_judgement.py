@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from typing import Annotated, Literal, Self
 
@@ -10,8 +11,11 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from evaluator.pack.model_base import Model, OneOrMore, exactly_one, short
-from evaluator.pack.scalars import Expression, Flag, Name, Number, Path_, Value, Whole, Words
+from evaluator.pack.scalars import Day, Expression, Flag, Name, Number, Path_, Value, Whole, Words
 from evaluator.pack.source import Text
+
+LONGEST = 1200
+"""How many months a period may have; beyond a hundred years somebody has mistyped."""
 
 
 class Window(Model):
@@ -23,12 +27,38 @@ class Window(Model):
     @model_validator(mode="after")
     def _one(self) -> Self:
         exactly_one(self, ("named", "months"), "a period")
-        if self.months is not None and self.months < 1:
-            raise PydanticCustomError("value", "a period has at least one month")
+        if self.months is not None and not 1 <= self.months <= LONGEST:
+            raise PydanticCustomError("value", "a period has from 1 to {n} months", {"n": LONGEST})
         return self
+
+    def __str__(self) -> str:
+        words = {"year": "the year", "term": "the term", "all": "all years", None: f"{self.months} months"}
+        return words[self.named]
 
 
 PeriodEntry = Annotated[Window, short("named")]
+
+
+class InForce(Model):
+    """From when to when something holds; a line or rule holds in the years whose last day lies between."""
+
+    from_: Day | None = Field(None, alias="from", description="the first day it holds")
+    to: Day | None = Field(None, description="the last day it holds")
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if self.from_ is None and self.to is None:
+            raise PydanticCustomError("choice", "in_force needs from, to or both")
+        if self.from_ is not None and self.to is not None and self.to < self.from_:
+            raise PydanticCustomError("value", "what is in force ends after it begins")
+        return self
+
+    def holds_on(self, day: dt.date) -> bool:
+        """Whether it holds on a day."""
+        return (self.from_ is None or self.from_ <= day) and (self.to is None or day <= self.to)
+
+    def __str__(self) -> str:
+        return " ".join(f"{word} {day}" for word, day in (("from", self.from_), ("to", self.to)) if day is not None)
 
 
 class Times(Model):
@@ -61,6 +91,7 @@ class Line(Model):
 
     id: Name | None = Field(None, description="what the line is called; needed for items")
     when: Expression | None = Field(None, description="the subjects the line applies to")
+    in_force: InForce | None = Field(None, description="the years there is the line in; in others it gives nothing")
     each: Name | None = Field(None, description="the table whose records bring points")
     where: Expression | None = Field(None, description="which records")
     via: Annotated[list[Path_] | None, OneOrMore] = Field(None, description="the ref that leads to the subject")
@@ -124,6 +155,7 @@ class Rule(Model):
 
     is_: Value | None = Field(None, alias="is", description="the value, if the rule decides")
     when: Expression | None = Field(None, description="when the rule holds")
+    in_force: InForce | None = Field(None, description="the years there is the rule in")
     otherwise: Value | None = Field(None, description="the value if no rule above holds")
     clause: Words | None = Field(None, description="the clause it rests on")
     note: Words | None = Field(None, description="a remark for readers")
@@ -135,6 +167,12 @@ class Rule(Model):
         if self.has("otherwise"):
             if self.has("is") or self.has("when"):
                 raise PydanticCustomError("together", "otherwise stands alone")
+            if self.has("in_force"):
+                raise PydanticCustomError(
+                    "together",
+                    "{key} does not go with otherwise: write a rule with when: true above it",
+                    {"key": "in_force"},
+                )
         elif not (self.has("is") and self.has("when")):
             raise PydanticCustomError("missing_with", "a rule has is and when, or otherwise")
         return self
@@ -160,8 +198,14 @@ class Verdict(Model):
     )
     action: Words | None = Field(None, description="what is proposed where it is yes")
     by: Words | None = Field(None, description="the body that decides on the proposal")
+    override_by: Words | None = Field(None, description="the body that may decide otherwise")
     clause: Words | None = Field(None, description="the clause it rests on")
     note: Words | None = Field(None, description="a remark for readers")
+
+    @property
+    def proposes(self) -> bool:
+        """Whether it proposes something, which somebody has to approve."""
+        return self.action is not None or any(rule.action is not None for rule in self.rules or ())
 
     @property
     def form(self) -> Literal["rules", "yes_no", "formula", "quota"]:

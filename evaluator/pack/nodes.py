@@ -54,7 +54,7 @@ class Name(Node):
 
 @dataclass(frozen=True, slots=True)
 class Setting(Node):
-    """A constant of the run: this_year, period_start, period_end."""
+    """A constant of the run: this_year, period_start, period_end, term_start, term_end."""
 
     name: str
 
@@ -141,8 +141,22 @@ class Lookup(Node):
 
 @dataclass(frozen=True, slots=True)
 class Recall(Node):
-    """years_running(condition): a value that also reads earlier years; the plan computes it as `column`."""
+    """A function over years: what its operand, `written` so, came to in other years than the one assessed.
+
+    `years` is over how many it goes, or `term`. The plan computes it as `column`.
+    """
 
     function: str
-    condition: Node
-    column: str
+    operand: Node
+    written: str
+    years: int | Literal["term"] | None = None
+
+    @property
+    def column(self) -> str:
+        """Its name among the values of the kind."""
+        return f"{self.function}({self.written}{'' if self.years is None else f', {self.years}'})"
+
+    @property
+    def reads_this_year(self) -> bool:
+        """Whether the year assessed is among the years it reads."""
+        return self.function != "last"

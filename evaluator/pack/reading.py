@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from evaluator.diagnostics import Problems, Span, closest, rename_to
 from evaluator.pack.model import Kind, PackFile
 from evaluator.pack.model_base import Model
+from evaluator.pack.model_case import Case
 from evaluator.pack.source import List, Map, Text
 
 M = TypeVar("M", bound="Model")
@@ -124,4 +125,4 @@ def _models_in(annotation: Any) -> list[type[Model]]:
 def schemas() -> dict[str, Any]:
     """Return the JSON Schema of each kind of pack file, by the pattern of its name."""
     make: Callable[[type[Model]], dict[str, Any]] = lambda model: model.model_json_schema(by_alias=True)  # noqa: E731
-    return {"pack.yaml": make(PackFile), "*.yaml": make(Kind)}
+    return {"pack.yaml": make(PackFile), "*.yaml": make(Kind), "cases/*.yaml": make(Case)}

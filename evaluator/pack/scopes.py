@@ -38,8 +38,8 @@ def symbol(context: Context, owner: str, leaf: str) -> Symbol | None:
         return context.on_demand.field(context, owner, leaf)
     if model.unfold is not None:
         if leaf == (model.label or "label"):
-            return Type("text", tuple(str(c) for c in model.columns or {})), False
-        if leaf in ("position", "people"):
+            return Type("text", tuple(map(str, model.columns or ()))), False
+        if leaf in ("position", "people") and model.into is not None:
             return SYSTEM_FIELDS[leaf], False
     if model.expected is not None and leaf in ("is_expected", "is_filled"):
         return BOOLEAN, False
@@ -64,7 +64,8 @@ def names(context: Context, owner: str) -> list[str]:
     model = context.models[owner]
     found = [str(name) for name in context.fields[owner]]
     if model.unfold is not None:
-        found += [str(model.label or "label"), "position", "people", *names(context, model.unfold)]
+        found += [str(model.label or "label"), *(("position", "people") if model.into is not None else ())]
+        found += names(context, model.unfold)
     kind = context.kinds.get(owner)
     if kind is not None:
         found += [*map(str, kind.measures), *map(str, kind.verdicts), "is_assessed", "is_ranked"]
@@ -93,8 +94,7 @@ class NameScope:
 
     def parameter(self, name: str) -> ParameterType | None:
         """Return a parameter of the pack."""
-        found = self.context.parameters.get(name)
-        return found.type if found else None
+        return self.context.on_demand.parameter(self.context, name)
 
     def find(self, parts: list[str]) -> Found:
         """Return where a dotted name leads; raise LookupError with (position of the part, its known names)."""

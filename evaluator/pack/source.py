@@ -24,7 +24,7 @@ from evaluator.pack.places import List, Map, Text
 from evaluator.pack.traps import EXPRESSIONS
 from evaluator.pack.tree import Tree
 
-__all__ = ["EXPRESSIONS", "List", "Map", "Text", "read_yaml"]
+__all__ = ["EXPRESSIONS", "List", "Map", "Text", "read_text", "read_yaml"]
 
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MOST_MENDED = 50
@@ -39,6 +39,11 @@ def read_yaml(path: Path, shown: str, problems: Problems) -> Map | None:
         tree = _read(Lines(shown, text, found, LOADER))
     problems.extend(found)
     return None if found.has_errors else tree
+
+
+def read_text(text: str, shown: str, problems: Problems) -> Map | None:
+    """Return the mapping a text holds, which is no file of the pack's author."""
+    return _read(Lines(shown, text, problems, LOADER))
 
 
 def _read(lines: Lines) -> Map | None:

@@ -59,6 +59,7 @@ class ParameterType:
     gives: Type
     constant: object = None
     covered: tuple[tuple[object, ...] | None, ...] = ()
+    nullable: bool = False  # whether an entry may be unknown
 
 
 class Scope(Protocol):

@@ -23,13 +23,15 @@ from evaluator.engine.rank import shown as sql_shown
 from evaluator.engine.score import line_columns
 from evaluator.engine.state import points_column
 from evaluator.pack.definitions import Formula, KindDef, LineDef, Pack, RuleDef, VerdictDef
+from evaluator.pack.entries import APPROVALS, JUDGEMENTS
 from evaluator.pack.nodes import Const, Lookup, Name, Node, Recall, Setting
 from evaluator.pack.scalars import NAME
-from evaluator.pack.types import INTEGER, NUMBER, TEXT
+from evaluator.pack.types import BOOLEAN, INTEGER, NUMBER, TEXT
+from evaluator.report.looked_back import LookedBack, looked_back
 from evaluator.report.reopen import PastRun, reopen
 from evaluator.report.words import plain_number, say, shown
 from evaluator.sql.lower import Lowering
-from evaluator.sql.trees import both, cast, column, ordered, parquet, text
+from evaluator.sql.trees import both, cast, column, parquet, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,17 @@ class Evidence:
     lost_to: str | None = None
     nth: int | None = None
     factor: Decimal | None = None
+    entry: Entry | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What somebody decided: who, when, why, and where it was entered."""
+
+    decided_by: str
+    decided_on: str
+    reason: str
+    place: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +101,7 @@ class ExplainedRule:
     definition: RuleDef
     condition: Condition | None
     decided: bool
+    is_in_force: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +114,13 @@ class ExplainedVerdict:
     condition: Condition | None
     place: int | None
     take: int | None
-    years: list[tuple[str, int, bool | None]]
+    years: list[LookedBack]
     situation: int | None
     shared_by: int | None
+    ruled: Any = None  # what the rules came to, where somebody decided otherwise
+    override: Entry | None = None
+    approved: bool | None = None
+    approval: Entry | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +139,7 @@ class Explanation:
     measures: list[tuple[str, Any]]
     lines: list[ExplainedLine]
     verdicts: list[ExplainedVerdict]
+    years: list[LookedBack]  # of measures and lines; verdicts have their own
     rejects: int
 
     def __str__(self) -> str:
@@ -191,6 +210,7 @@ class _Explainer:
             measures=[(name, stored[name]) for name in kind.measures],
             lines=lines,
             verdicts=[self._verdict(v) for v in kind.verdicts.values()] if stored["is_assessed"] else [],
+            years=self._years_of_values(),
             rejects=self.run.rejects,
         )
 
@@ -231,7 +251,9 @@ class _Explainer:
             own = [award for award in found if award.line == line.id and award.record is not None]
             applies = line.when is None or self._holds(line.when) is True
             evidence = [self._evidence(award, line, filled) for award in own] if applies else []
-            if applies or line.when is None:
+            if not line.is_in_force:
+                reckoning = say(self.pack, "not in force", self.run.manifest["year"])
+            elif applies or line.when is None:
                 reckoning = self._reckoning(line, found)
             else:
                 reckoning = f"{say(self.pack, 'does not apply')}: {self._with_values(line.when)}"
@@ -277,6 +299,8 @@ class _Explainer:
                 parts.append(f"{count} × {f'({each})' if points < 0 else each}")
         elif line.points is not None:
             parts.append(self._with_values(line.points))
+        elif line.judged is not None:
+            parts += [plain_number(award.points) for award in own if award.what == "judged"]
         return " + ".join(parts)
 
     def _with_values(self, formula: Formula) -> str:
@@ -306,6 +330,7 @@ class _Explainer:
         return Evidence(
             str(award.record), str(award.date or ""), place, is_filled, award.points, before, tuple(cut_by),
             award.lost_to, award.nth, award.factor,
+            self._entry(JUDGEMENTS, award.source or 0, award.row or 0) if award.what == "judged" else None,
         )  # fmt: skip
 
     # --- verdicts ---
@@ -356,15 +381,43 @@ class _Explainer:
             assert verdict.value is not None
             condition = self._condition(verdict.value, None)
         situation, shared_by = self._situation(verdict)
+        ruled = approved = override = approval = None
+        if verdict.model.override_by is not None:
+            ruled, override = self._entered(JUDGEMENTS, verdict, "ruled", "decided")
+        if verdict.model.proposes:
+            approved, approval = self._entered(APPROVALS, verdict, "approved", "settled")
         return ExplainedVerdict(
-            verdict, value, rules, condition, place, take, self._years(verdict), situation, shared_by
+            verdict, value, rules, condition, place, take, self._years(verdict), situation, shared_by,
+            ruled, override, approved, approval,
+        )  # fmt: skip
+
+    def _entered(self, name: str, verdict: VerdictDef, said: str, where: str) -> tuple[Any, Entry | None]:
+        """Return what the column `said` holds, and the entry whose place `where` holds."""
+        kind_of = BOOLEAN if said == "approved" else verdict.type
+        names = [Name(t, True, (0, 0), (), self.kind.name, f"{c}.{verdict.name}")
+                 for c, t in ((said, kind_of), (where, TEXT))]  # fmt: skip
+        value, place = self._fetch([*names])
+        return value, self._entry(name, *map(int, place.split(":"))) if place else None
+
+    def _entry(self, name: str, source: int, row: int) -> Entry:
+        """Return what somebody entered in a row."""
+        is_it = both(
+            exp.EQ(this=column("#src", "e"), expression=exp.Literal.number(source)),
+            exp.EQ(this=column("#row", "e"), expression=exp.Literal.number(row)),
         )
+        columns = [column(c, "e") for c in ("decided_by", "decided_on", "reason")]
+        query = exp.select(*columns).from_(exp.alias_(self.run.state.location(name), "e", table=True)).where(is_it)
+        by, on, reason = self.db.rows(query)[0]
+        return Entry(by, str(on), reason, str(self.db.cell(source, row)))
 
     def _rules(self, verdict: VerdictDef, decided: int) -> Iterator[ExplainedRule]:
         """Give the rules with how they fared; of a list in which the first counts, those down to it."""
-        for rule in verdict.rules:
+        for rule in sorted((*verdict.rules, *verdict.rules_aside), key=lambda rule: rule.number):
             if verdict.model.pick == "first" and decided and rule.number > decided:
                 return
+            if rule in verdict.rules_aside:
+                yield ExplainedRule(rule, None, False, is_in_force=False)
+                continue
             condition = self._condition(rule.when, self._holds(rule.when)) if rule.when is not None else None
             yield ExplainedRule(rule, condition, rule.number == decided)
 
@@ -402,18 +455,17 @@ class _Explainer:
         )
         return int(found), int(self.db.value(shared))
 
-    def _years(self, verdict: VerdictDef) -> list[tuple[str, int, bool | None]]:
-        """Return year by year whether the conditions held that the verdict looks back on."""
+    def _years(self, verdict: VerdictDef) -> list[LookedBack]:
+        """Return year by year what the verdict looks back on."""
+        return looked_back(self.run, self.kind, self.key, self._recalls(verdict))
+
+    def _years_of_values(self) -> list[LookedBack]:
+        """Return year by year what measures and lines look back on."""
+        of_verdicts = {name for verdict in self.kind.verdicts.values() for name in self._recalls(verdict)}
+        others = [name for name in self.kind.recalls if name not in of_verdicts]
+        return looked_back(self.run, self.kind, self.key, others)
+
+    @staticmethod
+    def _recalls(verdict: VerdictDef) -> list[str]:
         formulas = [verdict.when, verdict.value, verdict.among, *(rule.when for rule in verdict.rules)]
-        wanted = [n.column for f in formulas if f is not None for n in own_nodes(f.node) if isinstance(n, Recall)]
-        if not wanted:
-            return []
-        source = exp.alias_(parquet(self.run.folder / "recalls" / f"{self.kind.name}.parquet"), "y", table=True)
-        query = exp.select(*(column(name, "y") for name in ("value", "year", "holds"))).from_(source)
-        query = query.where(
-            both(
-                exp.EQ(this=column("key", "y"), expression=text(self.key)),
-                exp.In(this=column("value", "y"), expressions=[text(name) for name in dict.fromkeys(wanted)]),
-            )
-        )
-        return list(self.db.rows(query.order_by(ordered(column("value", "y")), ordered(column("year", "y")))))
+        return [n.column for f in formulas if f is not None for n in own_nodes(f.node) if isinstance(n, Recall)]

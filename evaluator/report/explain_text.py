@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from evaluator.pack.model_judgement import Rule, Verdict
-from evaluator.report.explain import Condition, ExplainedLine, ExplainedVerdict, Explanation
+from evaluator.report.explain import Condition, Entry, ExplainedLine, ExplainedVerdict, Explanation
+from evaluator.report.looked_back import year_lines
 from evaluator.report.text import as_table
 from evaluator.report.words import name_of, plain_number, say, shown
 
@@ -32,6 +33,10 @@ def explanation_text(found: Explanation) -> str:
                     "",
                     _records(found, line),
                 ]
+    if found.years:
+        lines += ["", say(pack, "earlier years")]
+        for years in found.years:
+            lines += ["", f"  {years.definition.column}", *(f"    {line}" for line in year_lines(pack, years))]
     if found.verdicts:
         lines += ["", say(pack, "verdicts")]
         for verdict in found.verdicts:
@@ -77,10 +82,10 @@ def _score(found: Explanation) -> str:
             [
                 "  " * made.depth + _line_name(found, made.id),
                 line.reckoning,
-                plain_number(line.before_bounds),
+                plain_number(line.before_bounds) if made.is_in_force else "",
                 " ".join(bounds),
                 ("+" if cut < 0 else "") + plain_number(-cut) if cut else "",
-                plain_number(line.points),
+                plain_number(line.points) if made.is_in_force else "",
                 f"{_place(made.at)}" + (f" [{made.model.clause}]" if made.model.clause else ""),
             ]
         )
@@ -107,6 +112,8 @@ def _records(found: Explanation, line: ExplainedLine) -> str:
         if one.lost_to is not None:
             remark = say(pack, "lost to", one.lost_to)
         place = one.place
+        if one.entry is not None:
+            remark = f"{one.entry.reason} {remark}".rstrip()
         if one.is_filled:
             expected = pack.tables[line.definition.aggregate.source].expected if line.definition.aggregate else None
             filled = ", ".join(map(str, expected.fill.values())) if expected else ""
@@ -124,18 +131,20 @@ def _verdict(found: Explanation, verdict: ExplainedVerdict) -> list[str]:
     lines = [head]
     for rule in verdict.rules:
         is_met = rule.decided if rule.condition is None else rule.condition.is_met
-        mark = {True: "✓", False: "✗", None: "?"}[is_met]
+        mark = {True: "✓", False: "✗", None: "?"}[is_met] if rule.is_in_force else "–"
         value = shown(
             pack,
             rule.definition.value if not _is_number(rule.definition.value) else str(rule.definition.value),
         )
         what = say(pack, "otherwise") if rule.condition is None else _condition(found, rule.condition)
+        if not rule.is_in_force:
+            what = say(pack, "not in force", found.year)
         reference = f"  {_place(rule.definition.model.at)}" + _clause(rule.definition.model.clause)
         lines.append(f"    {mark} {rule.definition.number}. {value} ← {what}{reference}")
         if rule.definition.model.note:
             lines.append(f"         {say(pack, 'note')}: {rule.definition.model.note}")
         if rule.decided and rule.definition.model.action:
-            lines.append(f"         {_proposal(found, rule.definition.model)}")
+            lines += [f"         {_proposal(found, rule.definition.model)}", *_settled(found, verdict, "         ")]
     if verdict.condition is not None:
         mark = {True: "✓ ", False: "✗ ", None: ""}[verdict.condition.is_met]
         lines.append(f"    {mark}{_condition(found, verdict.condition)}  {_place(made.at)}{_clause(made.model.clause)}")
@@ -153,18 +162,26 @@ def _verdict(found: Explanation, verdict: ExplainedVerdict) -> list[str]:
             and verdict.place <= verdict.take
         ):
             lines.append(f"    {say(pack, 'tied out')}")
-    before: tuple[str, int] | None = None
-    for value, year, holds in verdict.years:
-        gap = range(before[1] + 1, year) if before is not None and before[0] == value else ()
-        lines += [f"    {missing}: {say(pack, 'gap ' + str(pack.gap))}" for missing in gap]
-        word = {True: "holds", False: "fails", None: "unknown"}[holds]
-        lines.append(f"    {year}: {value.partition('(')[2][:-1]} {say(pack, word)}")
-        before = (value, year)
+    if verdict.override is not None:
+        ruled, changed = _known(found, verdict.ruled), _known(found, verdict.value)
+        lines.append(f"    {say(pack, 'overridden', ruled, changed)}: {_entry(verdict.override)}")
+    lines += [f"    {line}" for years in verdict.years for line in year_lines(pack, years)]
     if made.model.note:
         lines.append(f"    {say(pack, 'note')}: {made.model.note}")
     if made.model.action and verdict.value is True:
-        lines.append(f"    {_proposal(found, made.model)}")
+        lines += [f"    {_proposal(found, made.model)}", *_settled(found, verdict, "    ")]
     return lines
+
+
+def _entry(entry: Entry) -> str:
+    return f"{entry.reason} ({entry.decided_by}, {entry.decided_on}, {entry.place})"
+
+
+def _settled(found: Explanation, verdict: ExplainedVerdict, indent: str) -> list[str]:
+    """Say what became of a proposal."""
+    if verdict.approval is None:
+        return [indent + say(found.pack, "not settled")]
+    return [f"{indent}{say(found.pack, 'approved' if verdict.approved else 'refused')}: {_entry(verdict.approval)}"]
 
 
 def _proposal(found: Explanation, model: Rule | Verdict) -> str:
@@ -194,10 +211,12 @@ def _clauses(found: Explanation) -> list[str]:
     """Return the clauses the explanation rests on, in the order met."""
     names: dict[str, None] = {}
     for line in found.lines:
-        names[str(line.definition.model.clause or "")] = None
+        if line.definition.is_in_force:
+            names[str(line.definition.model.clause or "")] = None
     for verdict in found.verdicts:
         for rule in verdict.rules:
-            names[str(rule.definition.model.clause or "")] = None
+            if rule.is_in_force:
+                names[str(rule.definition.model.clause or "")] = None
         names[str(verdict.definition.model.clause or "")] = None
     names.pop("", None)
     return list(names)

@@ -14,14 +14,16 @@ from sqlglot import exp
 from evaluator.data.history import read_manifest
 from evaluator.data.tables import has_date
 from evaluator.diagnostics import Problems
+from evaluator.engine.entries import JUDGED, entered_columns
 from evaluator.engine.score import line_columns
 from evaluator.engine.state import State
 from evaluator.pack.check import load_pack
-from evaluator.pack.definitions import KindDef, Pack, TableDef
+from evaluator.pack.definitions import KindDef, LineDef, Pack, TableDef
+from evaluator.pack.in_force import as_in_force
 from evaluator.pack.types import INTEGER, NUMBER, Type
 from evaluator.sql.backend import Database
 from evaluator.sql.ratio import UNIT
-from evaluator.sql.trees import SQL, cast, column, named, number, parquet, table
+from evaluator.sql.trees import SQL, cast, column, named, number, parquet, table, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ def reopen(folder: Path) -> Iterator[PastRun]:
     database = Database()
     try:
         start, end = (date.fromisoformat(day) for day in manifest["period"])
+        pack = as_in_force(pack, end)
         state = State(database, pack, manifest["year"], start, end)
         database.places = [(source["file"], source["sheet"]) for source in manifest["data"]["sources"]]
         for made in pack.tables.values():
@@ -62,9 +65,22 @@ def reopen(folder: Path) -> Iterator[PastRun]:
             query = _as_computed(pack, made, kind, where)
             view = exp.Create(this=table(made.name), kind="VIEW", expression=query)
             database.run(view)
+        for kind in pack.kinds.values():
+            for line in kind.lines:
+                if line.judged is not None:
+                    state.judged[kind.name, line.id] = _judged(database, kind, line, folder)
         yield PastRun(folder, pack, manifest, state)
     finally:
         database.close()
+
+
+def _judged(database: Database, kind: KindDef, line: LineDef, folder: Path) -> exp.Table:
+    """Return the points people decided on for a line."""
+    file = exp.alias_(parquet(folder / "judged" / f"{kind.name}.parquet"), "j", table=True)
+    query = exp.select(*(column(name, "j") for name in JUDGED)).from_(file)
+    made = table(f"{kind.name}#judged points.{line.id}", "work")
+    database.create(made, query.where(exp.EQ(this=column("line", "j"), expression=text(line.id))))
+    return made
 
 
 def _as_computed(pack: Pack, made: TableDef, kind: KindDef | None, file: Path) -> exp.Select:
@@ -81,7 +97,8 @@ def _as_computed(pack: Pack, made: TableDef, kind: KindDef | None, file: Path) -
     if has_date(pack, made.name):
         columns.append(named(column("date", "f"), "#date"))
     if made.unfold is not None:
-        columns += [column(name, "f") for name in ("#source", made.unfold.label, "#column", "position", "people")]
+        label = () if made.unfold.label in made.fields else (made.unfold.label,)
+        columns += [column(name, "f") for name in ("#source", *label, "#column", "position", "people")]
     if made.expected is not None:
         columns += [column("is_expected", "f"), column("is_filled", "f")]
     if kind is not None:
@@ -97,7 +114,7 @@ def _as_computed(pack: Pack, made: TableDef, kind: KindDef | None, file: Path) -
 def results_of(kind: KindDef) -> list[tuple[str, Type]]:
     """Return the columns a run adds to a kind, with their types."""
     columns = [(measure.name, measure.type) for measure in kind.measures.values()]
-    columns += [(name, INTEGER) for name in kind.recalls]
+    columns += [(name, found.type) for name, found in kind.recalls.items()]
     for line in kind.lines:
         if line.sums_records:
             columns.append((f"n.{line.id}", INTEGER))
@@ -108,7 +125,7 @@ def results_of(kind: KindDef) -> list[tuple[str, Type]]:
             columns += [(f"place.{verdict.name}", INTEGER), (f"take.{verdict.name}", INTEGER)]
         elif verdict.form in ("rules", "yes_no"):
             columns.append((f"rule.{verdict.name}", INTEGER))
-    return columns
+    return columns + entered_columns(kind)
 
 
 def _stored(name: str, kind: Type) -> SQL:

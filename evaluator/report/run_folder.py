@@ -4,7 +4,7 @@ manifest.json            what was run on what, counts, control totals, hashes of
 pack/                    the pack as it was
 subjects/<kind>.parquet  fields, measures, points, verdicts: a row a subject
 score_lines/<kind>.parquet, verdicts/<kind>.parquet   the same, a row a line or verdict
-recalls/<kind>.parquet   year by year, whether the conditions held that verdicts look back on
+recalls/<kind>.parquet   year by year, what the functions over years look back on
 situations.parquet, firings.parquet                   what verdicts were concluded from
 records/<table>.parquet  the typed records, sorted by subject
 rosters/<kind>.<id>.parquet and .csv, rosters.xlsx
@@ -24,9 +24,11 @@ from typing import Any
 
 from sqlglot import exp
 
+from evaluator.data.context import REJECTS
 from evaluator.data.history import MANIFEST
-from evaluator.data.tables import REJECTS, has_date
+from evaluator.data.tables import has_date
 from evaluator.diagnostics import Problems, Stop
+from evaluator.engine.entries import JUDGED
 from evaluator.engine.rank import as_decimal
 from evaluator.engine.recall import recalled_table
 from evaluator.engine.run import Assessment, control_text, stop_unless
@@ -88,7 +90,7 @@ class _Writer:
         self.state, self.pack, self.db = assessment.state, assessment.pack, assessment.state.db
 
     def write(self) -> None:
-        for name in ("pack", "subjects", "score_lines", "verdicts", "records", "recalls", "rosters"):
+        for name in ("pack", "subjects", "score_lines", "verdicts", "records", "recalls", "judged", "rosters"):
             (self.folder / name).mkdir()
         for name, content in self.pack.files.items():
             (self.folder / "pack" / name).write_bytes(content)
@@ -97,6 +99,7 @@ class _Writer:
             self._score_lines(kind)
             self._verdicts(kind)
             self._recalls(kind)
+            self._judged(kind)
         for made in self.pack.tables.values():
             if made.name not in self.pack.kinds:
                 self._records(made)
@@ -187,29 +190,46 @@ class _Writer:
         self._unnested(kind, columns, self.folder / "verdicts" / f"{kind.name}.parquet")
 
     def _recalls(self, kind: KindDef) -> None:
-        """Write year by year whether the conditions held that verdicts look back on."""
+        """Write year by year what is looked back on: whether a condition held, or else what the value was."""
         query: exp.Query | None = None
-        for name in kind.recalls:
+        for name, found in kind.recalls.items():
             made = exp.alias_(table(recalled_table(kind, name), "work"), "y", table=True)
+            is_condition = found.operand.type.base == "boolean"
+            value = cast(self._typed("value", found.operand.type, "y"), "TEXT")
             columns = [
-                column("value", "y"),
-                named(column("#key", "y"), "key"),
-                column("year", "y"),
-                column("holds", "y"),
-            ]
+                named(text(name), "recall"), named(column("#key", "y"), "key"), column("year", "y"),
+                named(column("value", "y") if is_condition else cast(exp.Null(), "BOOLEAN"), "holds"),
+                named(cast(exp.Null(), "TEXT") if is_condition else value, "value"),
+                named(column("#src", "y"), "source"), named(column("#row", "y"), "row"),
+            ]  # fmt: skip
             one = exp.select(*columns).from_(made)
             query = one if query is None else exp.union(query, one, distinct=False)
         if query is not None:
             everything = exp.select(exp.Star()).from_(query.subquery("x"))
-            everything = everything.order_by(*(ordered(column(name, "x")) for name in ("value", "key", "year")))
+            everything = everything.order_by(*(ordered(column(name, "x")) for name in ("recall", "key", "year")))
             self.db.write(everything, self.folder / "recalls" / f"{kind.name}.parquet")
+
+    def _judged(self, kind: KindDef) -> None:
+        """Write the points people decided on and the rules had room for."""
+        query: exp.Query | None = None
+        for line in kind.lines:
+            if line.judged is not None:
+                made = exp.alias_(self.state.judged[kind.name, line.id], "j", table=True)
+                columns = [column(name, "j") for name in JUDGED]
+                one = exp.select(named(text(line.id), "line"), *columns).from_(made)
+                query = one if query is None else exp.union(query, one, distinct=False)
+        if query is not None:
+            everything = exp.select(exp.Star()).from_(query.subquery("x"))
+            everything = everything.order_by(*(ordered(column(name, "x")) for name in ("line", "sid")))
+            self.db.write(everything, self.folder / "judged" / f"{kind.name}.parquet")
 
     def _records(self, made: TableDef) -> None:
         query = exp.select(named(column("#sid", "r"), "sid"), named(column("#key", "r"), "key"))
         query = self._fields(made, "r", query.from_(exp.alias_(table(made.name), "r", table=True)))
         query = query.select(named(column("#src", "r"), "source"), named(column("#row", "r"), "row"))
         if made.unfold is not None:
-            names = ("#source", made.unfold.label, "#column", "position", "people")
+            label = () if made.unfold.label in made.fields else (made.unfold.label,)
+            names = ("#source", *label, "#column", "position", "people")
             query = query.select(*(column(name, "r") for name in names))
         if made.expected is not None:
             query = query.select(column("is_expected", "r"), column("is_filled", "r"))
@@ -339,7 +359,10 @@ class _Writer:
             },
             "year": self.state.year,
             "period": [self.state.start.isoformat(), self.state.end.isoformat()],
-            "data": {"sha256": _digest(files), "files": files, "sources": sources},
+            "data": {
+                "sha256": _digest(files), "files": files, "sources": sources,
+                "covers": [day.isoformat() for day in self.assessment.covers],
+            },
             "history": [
                 {"year": past.year, "sha256": _sha256(past.folder / MANIFEST)} for past in self.assessment.past
             ],

@@ -14,7 +14,7 @@ from math import gcd
 
 from sqlglot import exp
 
-from evaluator.pack.definitions import Formula, ParameterDef
+from evaluator.pack.definitions import Formula, ParameterDef, TableLookup
 from evaluator.pack.model import Match
 from evaluator.pack.nodes import (
     Arithmetic,
@@ -40,6 +40,7 @@ from evaluator.sql.ratio import (
     Ratio,
     common,
     compare,
+    decimal_text,
     floor,
     one_ratio,
     product,
@@ -61,10 +62,14 @@ from evaluator.sql.trees import (
     grouped,
     is_literal,
     is_null,
+    named,
     number,
+    ordered,
     text,
     wide,
+    window,
 )
+from evaluator.sql.workdays import workdays
 
 
 class Lowering:
@@ -131,6 +136,8 @@ class Lowering:
                 return choose(*self._branches(node, lambda part: self.value(part)))
             case Call():
                 return self._call(node)
+            case Recall():
+                return column(node.column, self.rows.alias)
             case Lookup():
                 return self._lookup(node)
         raise AssertionError(node)
@@ -199,7 +206,7 @@ class Lowering:
             case Name():
                 return Ratio(self.rows.column(node), UNIT if node.type.base == "number" else 1)
             case Recall():
-                return Ratio(column(node.column, self.rows.alias), 1)
+                return Ratio(column(node.column, self.rows.alias), UNIT if node.type.base == "number" else 1)
             case Arithmetic():
                 return self._arithmetic(node)
             case Case():
@@ -274,6 +281,9 @@ class Lowering:
             return Ratio(cast(exp.DateDiff(this=last, expression=first, unit=exp.var("DAY")), "BIGINT"), 1)
         if name == "months":
             return Ratio(self._months(*(self.value(a) for a in node.arguments)), 1)
+        if name == "workdays":
+            first, last = (self.value(a) for a in node.arguments)
+            return Ratio(workdays(first, last, self.rows.pack.holidays), 1)
         if name == "length":
             return Ratio(cast(exp.Length(this=self.value(node.arguments[0])), "BIGINT"), 1)
         ratios = [self.ratio(argument) for argument in node.arguments]
@@ -341,17 +351,65 @@ class Lowering:
             return self.stored(constant, gives)
 
         otherwise = result(model.else_) if model.has("else") else self._no_entry(node, parameter)
+        if parameter.lookup is not None:
+            return self._read_from_table(node, parameter, parameter.lookup, otherwise)
         if model.values is None:
-            table = model.is_ or model.from_ or model.up_to or {}
-            how = "is" if model.is_ else "from" if model.from_ else "up_to"
-            bounds = [exact(literal(key)) for key in table]
-            return self._banded(node.arguments[0], how, bounds, [result(v) for v in table.values()], otherwise)
+            bounds = [exact(literal(key)) for key in model.bands]
+            results = [result(v) for v in model.bands.values()]
+            return self._banded(node.arguments[0], model.how, bounds, results, otherwise)
         assert model.rows is not None and model.columns is not None
         lines = [
             self._axis(node.arguments[1], model.columns, [result(v) for v in row], otherwise.copy())
             for row in model.values
         ]
         return self._axis(node.arguments[0], model.rows, lines, otherwise)
+
+    def _read_from_table(self, node: Lookup, parameter: ParameterDef, lookup: TableLookup, otherwise: SQL) -> SQL:
+        """Return the value of the row that the arguments lead to."""
+        reached, passed = (">=", "<") if parameter.model.how == "from" else ("<=", ">")
+
+        def on(alias: str) -> SQL:
+            pairs = enumerate(zip(node.arguments, lookup.match, strict=False))
+            tests = [self._compare_column("=", a, column(f"match{place}", alias), f) for place, (a, f) in pairs]
+            if lookup.bound is not None:
+                last, beyond = node.arguments[-1], column("beyond", alias)
+                tests.append(self._compare_column(reached, last, column("bound", alias), lookup.bound))
+                before = self._compare_column(passed, last, beyond, lookup.bound)
+                tests.append(exp.paren(either(is_null(beyond), before)))
+            return both(*tests)
+
+        alias = self.rows.joined(node.parameter, self._entries(parameter, lookup), on)
+        nullable = [argument for argument in node.arguments if argument.nullable]
+        branches: list[tuple[SQL, SQL]] = [
+            (self.value(IsNull(BOOLEAN, False, argument.place, argument)), exp.Null()) for argument in nullable
+        ]
+        return choose([*branches, (is_null(column("is_found", alias)), otherwise)], column("value", alias))
+
+    def _entries(self, parameter: ParameterDef, lookup: TableLookup) -> SQL:
+        """Return the rows of a table that a parameter is read from, each with the bound that comes after its own."""
+        here = self.rows
+        rows = Rows(here.location(lookup.source), "e", here.location, here.settings, here.pack, lookup.source)
+        inside = Lowering(rows)
+        match = [inside.stored(formula) for formula in lookup.match]
+        columns = [named(value, f"match{place}") for place, value in enumerate(match)]
+        columns += [named(inside.stored(lookup.value, parameter.type.gives), "value"), named(exp.true(), "is_found")]
+        known = list(match)
+        if lookup.bound is not None:
+            bound = inside.stored(lookup.bound)
+            beyond = exp.Lead if parameter.model.how == "from" else exp.Lag
+            columns += [
+                named(bound, "bound"),
+                named(window(beyond(this=bound.copy()), match, [ordered(bound.copy())]), "beyond"),
+            ]
+            known.append(bound)
+        is_whole = both(*(exp.Not(this=is_null(value)) for value in known))
+        return rows.select(*columns).where(is_whole, copy=False).subquery(copy=False)
+
+    def _compare_column(self, op: str, left: Node, stored: SQL, formula: Formula) -> SQL:
+        """Compare an argument with what a column holds."""
+        if left.type.is_number:
+            return compare(op, self.ratio(left), Ratio(stored, UNIT if formula.node.type.base == "number" else 1))
+        return OPERATORS[op](this=grouped(self.value(left)), expression=stored)
 
     def _axis(self, argument: Node, axis: Match, results: list[SQL], otherwise: SQL) -> SQL:
         return self._banded(argument, axis.how, [exact(b) for b in axis.bounds], results, otherwise)
@@ -379,9 +437,7 @@ class Lowering:
             for argument in node.arguments:
                 value = self.stored(argument)
                 if argument.type.base == "number":
-                    unit = cast(exp.Literal.number("0.000001"), "DECIMAL(6, 6)")
-                    value = exp.Mul(this=cast(value, "DECIMAL(19, 0)"), expression=unit)
-                    value = call("regexp_replace", cast(exp.paren(value), "TEXT"), text("[.]?0+$"), text(""))
+                    value = decimal_text(value)
                 shown.append(cast(value, "TEXT"))
             parts: list[SQL] = [text(f"R106{SEPARATOR}{node.parameter}")]
             for part in (*self.rows.place(), *shown):

@@ -8,7 +8,7 @@ from math import lcm
 
 from sqlglot import exp
 
-from evaluator.sql.trees import SQL, cast, choose, number, wide
+from evaluator.sql.trees import SQL, call, cast, choose, number, text, wide
 
 OPERATORS: dict[str, type[exp.Binary]] = {
     "=": exp.EQ, "<>": exp.NEQ, "<": exp.LT, "<=": exp.LTE, ">": exp.GT, ">=": exp.GTE, "+": exp.Add, "-": exp.Sub,
@@ -113,6 +113,13 @@ def rounded(ratio: Ratio, scale: int) -> SQL:
     whole = exp.IntDiv(this=lifted, expression=double)
     negative = exp.LT(this=exp.paren(ratio.num.copy()), expression=number(0))
     return choose([(negative, exp.Neg(this=exp.paren(whole)))], whole.copy())
+
+
+def decimal_text(value: SQL) -> SQL:
+    """Write millionths as a decimal without needless zeros."""
+    unit = cast(exp.Literal.number("0.000001"), "DECIMAL(6, 6)")
+    exact = exp.Mul(this=cast(value, "DECIMAL(19, 0)"), expression=unit)
+    return call("regexp_replace", cast(exp.paren(exact), "TEXT"), text("[.]?0+$"), text(""))
 
 
 def stored_number(ratio: Ratio) -> SQL:

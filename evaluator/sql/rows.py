@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from evaluator.pack.definitions import Pack
 from evaluator.pack.nodes import Name
-from evaluator.sql.trees import SQL, cast, column, left_join
+from evaluator.sql.trees import SQL, cast, column, left_join, named
 
 
 class Rows:
@@ -44,6 +44,14 @@ class Rows:
             self.joins[hops] = (alias, self.location(target), on)
         return self.joins[hops][0]
 
+    def joined(self, name: str, target: SQL, on: Callable[[str], SQL]) -> str:
+        """Return the alias of further rows, at most one for each; joined once where the condition is the same."""
+        place = (f"#{name}", on("").sql("duckdb"))
+        if place not in self.joins:
+            alias = f"{self.alias}{len(self.joins) + 1}"
+            self.joins[place] = (alias, target, on(alias))
+        return self.joins[place][0]
+
     def _target(self, hops: tuple[str, ...]) -> str:
         here = self.owner
         for hop in hops:
@@ -73,3 +81,27 @@ class Rows:
     def place(self) -> list[SQL]:
         """Say in SQL where the base row came from: its source and its row."""
         return [cast(column("#src", self.alias), "TEXT"), cast(column("#row", self.alias), "TEXT")]
+
+
+def linked(rows_of: Callable[[str, SQL | None], Rows], links: tuple[tuple[str, ...], ...]) -> tuple[Rows, SQL]:
+    """Return the rows of a source and the `#sid` of the row that each leads to over these refs.
+
+    Over several ways a row leads to each row it reaches, once. `rows_of` makes rows of the source: of its table, or of
+    what is given instead.
+    """
+    if len(links) == 1:
+        rows = rows_of("r", None)
+        return rows, column(links[0][-1], rows.at(links[0][:-1]))
+    ways: exp.Query | None = None
+    for way in links:
+        plain = rows_of("w", None)
+        link = column(way[-1], plain.at(way[:-1]))
+        one = plain.select(named(column("#sid", "w"), "#record"), named(link, "#link"))
+        ways = one if ways is None else exp.union(ways, one, distinct=True)
+    assert ways is not None
+    joined = (
+        exp.select(exp.column(exp.Star(), table="x"), column("#link", "y"))
+        .from_(exp.alias_(rows_of("x", None).base, "x", table=True))
+        .join(ways.subquery("y"), on=exp.EQ(this=column("#sid", "x"), expression=column("#record", "y")))
+    )
+    return rows_of("r", joined.subquery()), column("#link", "r")

@@ -1,0 +1,186 @@
+"""From the text of a cell to a value: tidied, read as its type, and told what is wrong with it."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from evaluator.data.sources import BLANK, EXCEL_ERRORS, clean
+from evaluator.pack.definitions import FieldDef
+from evaluator.pack.nodes import Const
+from evaluator.pack.types import Type
+from evaluator.sql.lower import Lowering
+from evaluator.sql.ratio import UNIT
+from evaluator.sql.trees import (
+    SQL,
+    both,
+    call,
+    cast,
+    choose,
+    column,
+    either,
+    first_value,
+    is_null,
+    named,
+    number,
+    table,
+    text,
+    type_named,
+)
+
+FULL = "".join(map(chr, [*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B), 0x3000]))
+HALF = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz "
+# most cells are tidy, and one pattern tells so faster than they are tidied
+UNTIDY = f"[０-９Ａ-Ｚａ-ｚ　]|^[{BLANK}]|[{BLANK}]$|^$"
+SIGNS, PLAIN_SIGNS = "．，－＋／", ".,-+/"
+TRUE = ("是", "true", "yes", "y", "1", "√", "✓", "有", "对")
+FALSE = ("否", "false", "no", "n", "0", "×", "✗", "x", "无", "错")
+DAY = r"^(\d{4})\s*[-/.年]\s*(\d{1,2})\s*[-/.月]\s*(\d{1,2})\s*日?([ T]\d{1,2}:\d\d(:\d\d)?)?$"
+SERIAL = r"^[2-7]\d{4}(\.0+)?$"
+LARGEST = 10**12 - 1  # what a number may have before the point
+NUMBER = r"^[+-]?(\d{1,12}|\d{1,3}(,\d{3}){1,3})(\.\d+)?$"
+WHOLE = r"^[+-]?(\d{1,12}|\d{1,3}(,\d{3}){1,3})(\.0+)?$"
+_NATIVE = {"DATE": "date", "BOOLEAN": "boolean"}
+_INTEGERS = ("BIGINT", "INTEGER", "SMALLINT", "TINYINT", "UBIGINT", "UINTEGER", "USMALLINT", "UTINYINT")
+
+
+def cleaned(raw: SQL) -> SQL:
+    """Trim text, make full-width letters and digits plain, and leave null where nothing remains."""
+    plain = call("translate", raw.copy(), text(FULL), text(HALF))
+    tidied = exp.Nullif(this=call("trim", plain, text(BLANK)), expression=text(""))
+    return choose([(exp.RegexpLike(this=raw.copy(), expression=text(UNTIDY)), tidied)], raw)
+
+
+def native_value(cell: SQL, native: str, kind: Type) -> SQL | None:
+    """Return the value of a cell that its file holds as more than text, where that fits the type."""
+    if _NATIVE.get(native) == kind.base:
+        return cell
+    if native in _INTEGERS and kind.is_number:
+        value: SQL = cast(cell.copy(), "BIGINT")
+        if kind.base == "number":
+            value = exp.Mul(this=value, expression=number(UNIT))
+        fits = exp.Between(this=cell.copy(), low=number(-LARGEST), high=number(LARGEST))
+        return choose([(fits, value)])
+    return None
+
+
+def parsed(kind: Type, spellings: dict[str, str], value: SQL) -> SQL:
+    """Return the typed value of cleaned text, null where it is none of its type."""
+    translated = call("translate", value.copy(), text(SIGNS), text(PLAIN_SIGNS))
+    is_foreign = exp.RegexpLike(this=value.copy(), expression=text(f"[{SIGNS}]"))
+    plain = choose([(is_foreign, translated)], value.copy())
+    bare = call("replace", plain.copy(), text(","), text(""))
+
+    def fits(pattern: str) -> SQL:
+        return exp.RegexpLike(this=plain.copy(), expression=text(pattern))
+
+    def part(group: int) -> SQL:
+        found = exp.RegexpExtract(this=plain.copy(), expression=text(DAY), group=number(group))
+        return call("lpad", found, number(4 if group == 1 else 2), text("0"))
+
+    if kind.base == "date":
+        day = exp.TryCast(this=call("concat", part(1), text("-"), part(2), text("-"), part(3)), to=type_named("DATE"))
+        first = cast(text("1899-12-30"), "DATE")
+        whole = cast(cast(plain.copy(), "DOUBLE"), "INT")  # five digits: exact
+        return choose([(fits(DAY), day), (fits(SERIAL), exp.Add(this=first, expression=whole))])
+    if kind.base == "number":
+        exact = cast(bare, "DECIMAL(38,6)")
+        scaled = cast(exp.Mul(this=exact, expression=number(UNIT)), "BIGINT")
+        # rounding may lift a number over the largest
+        small = exp.LTE(this=exp.Abs(this=exact.copy()), expression=exp.Literal.number(f"{LARGEST}.999999"))
+        return choose([(fits(NUMBER), choose([(small, scaled)]))])
+    if kind.base == "integer":
+        return choose([(fits(WHOLE), cast(cast(bare, "DECIMAL(38,6)"), "BIGINT"))])
+    if kind.base == "boolean":
+        low = exp.Lower(this=value.copy())
+        yes, no = (exp.In(this=low.copy(), expressions=[text(w) for w in words]) for words in (TRUE, FALSE))
+        return choose([(yes, exp.true()), (no, exp.false())])
+    if spellings:
+        return choose(
+            [
+                (exp.EQ(this=value.copy(), expression=text(clean(word))), text(canonical))
+                for word, canonical in spellings.items()
+            ]
+        )
+    return value
+
+
+def literal_sql(value: object, kind: Type) -> SQL:
+    """Return a literal of the pack as it is stored."""
+    constant = Const(kind, False, (0, 0), value)
+    lowering = Lowering.__new__(Lowering)
+    return lowering.stored(constant, kind) if kind.is_number else lowering.value(constant)
+
+
+def sql_type(kind: Type) -> str:
+    """Return the type of the column a value is stored in."""
+    names = {"text": "TEXT", "date": "DATE", "boolean": "BOOLEAN"}
+    return names.get(kind.base, "BIGINT")
+
+
+def misfit(kind: Type) -> str:
+    """Say what a cell is that holds no value of a type."""
+    if kind.values:
+        return "not one of " + ", ".join(str(v) for v in kind.values if v != "")
+    return {
+        "date": "not a date", "number": "not a number",
+        "integer": "not a whole number", "boolean": "not true or false",
+    }.get(kind.base, "not a text")  # fmt: skip
+
+
+def checked(f: FieldDef, words: SQL) -> tuple[SQL, SQL]:
+    """Return a field's value with its default, and what is wrong with the cell (null if nothing)."""
+    value: SQL = column(f.name, "r")
+    misread = both(is_null(value), exp.Not(this=is_null(words)))
+    branches: list[tuple[SQL, SQL]] = [_workbook_error(words), (misread, text(misfit(f.type)))]
+    if f.default is not None:
+        value = exp.Coalesce(this=value, expressions=[literal_sql(f.default, f.type)])
+    elif not f.is_optional:
+        branches.append((is_null(words), text("empty")))
+    elif f.type.base == "text" and not f.nullable:
+        value = exp.Coalesce(this=value, expressions=[text("")])
+    return value, choose(branches, cast(exp.Null(), "TEXT"))
+
+
+def resolved(f: FieldDef, words: SQL, joins: list[tuple[SQL, SQL]]) -> tuple[SQL, SQL]:
+    """Return the row a cell refers to, and what is wrong with it; a name borne twice refers to nobody.
+
+    What has to be joined for that is added to `joins`.
+    """
+    found: list[SQL] = []
+    doubtful: list[SQL] = []
+    for by in f.by:
+        alias = f"j{len(joins)}"
+        shown = cast(column(by, "x"), "TEXT")
+        look = (
+            exp.select(
+                named(shown, "words"),
+                named(exp.Min(this=column("#sid", "x")), "sid"),
+                named(exp.Count(this=exp.Star()), "bearers"),
+            )
+            .from_(exp.alias_(table(f.type.target), "x", table=True, copy=False), copy=False)
+            .group_by(shown.copy(), copy=False)
+        )
+        on = exp.EQ(this=words.copy(), expression=column("words", alias))
+        joins.append((look.subquery(alias, copy=False), on))
+        single = exp.EQ(this=column("bearers", alias), expression=number(1))
+        found.append(choose([(single, column("sid", alias))]))
+        doubtful.append(exp.GT(this=column("bearers", alias), expression=number(1)))
+    value = first_value(found)
+    # a cell that matches by an earlier field is settled, whatever the later ones say
+    branches: list[tuple[SQL, SQL]] = []
+    for place, doubt in enumerate(doubtful):
+        earlier = [exp.Not(this=is_null(f_)) for f_ in found[:place]]
+        if earlier:
+            branches.append((either(*earlier), cast(exp.Null(), "TEXT")))
+        branches.append((doubt, text(f"borne by several rows of {f.type.target}")))
+    branches.append(_workbook_error(words))
+    unknown = both(is_null(value), exp.Not(this=is_null(words)))
+    branches.append((unknown, text(f"not in {f.type.target}")))
+    if not f.is_optional:
+        branches.append((is_null(words), text("empty")))
+    return value, choose(branches, cast(exp.Null(), "TEXT"))
+
+
+def _workbook_error(words: SQL) -> tuple[SQL, SQL]:
+    """Return the case that a cell shows an error of the workbook's, such as #N/A."""
+    return exp.In(this=words.copy(), expressions=[text(e) for e in EXCEL_ERRORS]), text("an error of the workbook")

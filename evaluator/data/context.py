@@ -1,0 +1,106 @@
+"""What the steps from raw text to typed tables share."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+from evaluator.data.sources import Sheet
+from evaluator.diagnostics import Problems
+from evaluator.pack.definitions import OTHERS, Pack, TableDef
+from evaluator.pack.windows import counted_from
+from evaluator.sql.backend import Database
+from evaluator.sql.rows import Rows
+from evaluator.sql.trees import SQL, both, cast, column, is_null, table, text, type_named
+
+REJECTS = table("rejects", "work")
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What the data stage leaves beside its tables."""
+
+    sheets: list[Sheet]
+    rejects: int = 0
+    outside: dict[str, int] = field(default_factory=dict)  # table -> records outside the year, and of no longer period
+    filled: dict[str, int] = field(default_factory=dict)  # table -> rows that ought to exist and were filled
+
+
+@dataclass(slots=True)
+class Context:
+    """The pack, the database, and what is under way in it."""
+
+    db: Database
+    pack: Pack
+    sheets: list[Sheet]
+    settings: dict[str, object]
+    problems: Problems
+    raw: dict[str, list[str]] = field(default_factory=dict)  # table -> the raw tables its view reads
+    others: dict[str, list[tuple[int, list[str]]]] = field(default_factory=dict)  # unfolded table -> source, headings
+    passing: list[exp.Table] = field(default_factory=list)  # what is needed only until the table under way is made
+
+    def stored(self, made: TableDef) -> list[str]:
+        """Return the columns a table has before anything is computed: its place, its fields, its lists of names."""
+        return ["#src", "#row", *(f.name for f in made.fields.values() if not f.is_derived), *self.lists(made)]
+
+    def unfolded(self, made: TableDef) -> list[TableDef]:
+        """Return the tables unfolded from cells of this one."""
+        return [t for t in self.pack.tables.values() if t.unfold is not None and t.unfold.source == made.name]
+
+    def lists(self, made: TableDef) -> dict[str, str]:
+        """Return the columns of text that names or values will be unfolded from, each with its type in SQL."""
+        labels = {f"{u.name}#{label}#text": label for u in self.unfolded(made) if u.unfold for label in u.unfold.lists}
+        return {name: "TEXT[]" if label == OTHERS else "TEXT" for name, label in labels.items()}
+
+    def make(self, name: str, query: exp.Query) -> exp.Table:
+        """Make a table of work that goes when the table under way is made."""
+        made = table(name, "work")
+        self.passing.append(made)
+        self.db.create(made, query)
+        return made
+
+    def forget(self) -> None:
+        """Drop what was needed only until now."""
+        for one in self.passing:
+            self.db.drop(one)
+        self.passing.clear()
+
+    def rows(self, base: SQL, made: TableDef, alias: str = "r") -> Rows:
+        """Return rows of a table that expressions can be computed over."""
+        return Rows(base, alias, table, self.settings, self.pack, made.name)
+
+    def counts_on(self, made: TableDef, day: SQL) -> SQL:
+        """Say in SQL that a day lies in the year, or in another period records of the table are counted over."""
+        end = self.settings["period_end"]
+        assert isinstance(end, dt.date)
+        upto = exp.LTE(this=day.copy(), expression=cast(text(end.isoformat()), "DATE"))
+        first = counted_from(self.pack, made.name, self.settings)
+        if first is None:
+            return upto
+        return both(exp.GTE(this=day.copy(), expression=cast(text(first.isoformat()), "DATE")), upto)
+
+    def start_rejects(self) -> None:
+        """Make the table of rejects, empty."""
+        kinds = {
+            "table": "TEXT", "#src": "BIGINT", "#row": "BIGINT", "column": "TEXT", "value": "TEXT", "reason": "TEXT",
+        }  # fmt: skip
+        columns = [
+            exp.ColumnDef(this=exp.to_identifier(name, quoted=True), kind=type_named(kind))
+            for name, kind in kinds.items()
+        ]
+        self.db.run(exp.Create(this=exp.Schema(this=REJECTS, expressions=columns), kind="TABLE"))
+
+    def reject(self, query: exp.Select) -> None:
+        """Add rows to the rejects."""
+        self.db.run(exp.Insert(this=REJECTS, expression=query))
+
+
+def refused(made: TableDef, source: exp.Table, heading: SQL, value: SQL, reason: SQL) -> exp.Select:
+    """Select, as rejects, the rows of a table (as c) that have a reason."""
+    return (
+        exp.select(text(made.name), column("#src", "c"), column("#row", "c"), heading, value, reason)
+        .from_(exp.alias_(source, "c", table=True), copy=False)
+        .where(exp.Not(this=is_null(reason)), copy=False)
+    )

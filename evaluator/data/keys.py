@@ -1,0 +1,118 @@
+"""The keys of rows: as text, as the number that orders them, and rows that share one."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from evaluator.data.context import Context, refused
+from evaluator.pack.check_tables import tables_read
+from evaluator.pack.definitions import TableDef
+from evaluator.sql.trees import (
+    SQL,
+    call,
+    cast,
+    choose,
+    column,
+    is_null,
+    left_join,
+    named,
+    number,
+    ordered,
+    row_number,
+    table,
+    text,
+    window,
+)
+
+
+def numbered(context: Context, made: TableDef, typed: exp.Select) -> exp.Select:
+    """Add #sid and #key."""
+    if made.expected is not None or _is_referred_to(context, made):
+        sid: SQL = cast(row_number([ordered(column(k, "t")) for k in made.key]), "BIGINT")
+    else:  # nothing reads the order, and numbering by place spares sorting
+        place = exp.Mul(this=column("#src", "t"), expression=number(1 << 40))
+        sid = exp.Add(this=place, expression=column("#row", "t"))
+    query = exp.select(
+        named(sid, "#sid"),
+        named(_key_text(made), "#key"),
+        exp.column(exp.Star(), table="t"),
+    ).from_(typed.subquery("t", copy=False), copy=False)
+    return _with_keys(made, query, "t")
+
+
+def without_duplicates(context: Context, made: TableDef, typed: exp.Select) -> exp.Select:
+    """Keep the first of rows that are the same in everything; reject all rows that only share their key."""
+    keys = [column(k, "c") for k in made.key]
+    twice = (
+        exp.select(*keys)
+        .from_(typed.subquery("c", copy=False), copy=False)
+        .group_by(*(k.copy() for k in keys), copy=False)
+        .having(exp.GT(this=exp.Count(this=exp.Star()), expression=number(1)), copy=False)
+        .limit(1, copy=False)
+    )
+    if not context.db.rows(twice):
+        return typed
+    stored = context.stored(made)
+    content = call("row", *(column(n, "c") for n in stored if n not in ("#src", "#row")))
+    lowest, highest = (
+        window(exp.Min(this=content.copy()), keys),
+        window(exp.Max(this=content.copy()), keys),
+    )
+    place = [ordered(column("#src", "c")), ordered(column("#row", "c"))]
+    nth = window(exp.RowNumber(), keys, place)
+    count = window(exp.Count(this=exp.Star()), keys)
+    reason = choose(
+        [
+            (exp.EQ(this=count, expression=number(1)), cast(exp.Null(), "TEXT")),
+            (exp.NEQ(this=lowest, expression=highest), text("another row has this key")),
+            (exp.GT(this=nth, expression=number(1)), text("the same row again")),
+        ]
+    )
+    judged = context.make(
+        f"{made.name}#judged",
+        exp.select(exp.column(exp.Star(), table="c"), named(reason, "reason")).from_(
+            typed.subquery("c", copy=False), copy=False
+        ),
+    )
+    headings = text(" + ".join(made.fields[k].headings[0] for k in made.key))
+    shown = call("concat_ws", text("/"), *(_shown(made, key, i) for i, key in enumerate(made.key)))
+    context.reject(_with_keys(made, refused(made, judged, headings, shown, column("reason", "c")), "c"))
+    return (
+        exp.select(*(column(name, "c") for name in stored))
+        .from_(exp.alias_(judged, "c", table=True), copy=False)
+        .where(is_null(column("reason", "c")), copy=False)
+    )
+
+
+def _is_referred_to(context: Context, made: TableDef) -> bool:
+    """Whether rows of other tables lead to this one's, or it is judged."""
+    others = context.pack.tables.values()
+    return made.name in context.pack.kinds or any(made.name in tables_read(other) for other in others)
+
+
+def _with_keys(made: TableDef, query: exp.Select, alias: str) -> exp.Select:
+    """Join the tables that refs of the key lead to, as k0, k1, …, for their keys."""
+    for i, key in enumerate(made.key):
+        if made.fields[key].type.base == "ref":
+            on = exp.EQ(this=column(key, alias), expression=column("#sid", f"k{i}"))
+            target = exp.alias_(table(made.fields[key].type.target), f"k{i}", table=True, copy=False)
+            query = left_join(query, target, on)
+    return query
+
+
+def _shown(made: TableDef, key: str, place: int) -> SQL:
+    is_ref = made.fields[key].type.base == "ref"
+    return column("#key", f"k{place}") if is_ref else cast(column(key, "c"), "TEXT")
+
+
+def _key_text(made: TableDef) -> SQL:
+    parts: list[SQL] = []
+    for i, key in enumerate(made.key):
+        kind = made.fields[key].type
+        if kind.base == "ref":
+            parts.append(column("#key", f"k{i}"))
+        elif kind.base == "number":
+            parts.append(cast(cast(column(key, "t"), "DECIMAL(38,0)"), "TEXT"))
+        else:
+            parts.append(cast(column(key, "t"), "TEXT"))
+    return call("concat_ws", text("/"), *parts) if len(parts) > 1 else parts[0]
