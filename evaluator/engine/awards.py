@@ -372,8 +372,9 @@ class _Awards:
         """Return the points people decided on."""
         made = self.state.judged[self.kind.name, line.id]
         known: dict[str, SQL] = {
-            "sid": column("sid", "j"), "line": text(line.id), "what": text("judged"), "record": column("decided_by", "j"),
-            "has_record": number(1), "#src": column("#src", "j"), "#row": column("#row", "j"),
+            "sid": column("sid", "j"), "line": text(line.id), "what": text("judged"),
+            "record": column("decided_by", "j"), "has_record": number(1),
+            "#src": column("#src", "j"), "#row": column("#row", "j"),
             "#date": column("decided_on", "j"), "place": number(self.place[line.id]), "points": column("value", "j"),
         }  # fmt: skip
         columns: list[SQL] = [*_all_fixed(known), named(column("value", "j"), "entering")]

@@ -144,7 +144,7 @@ def _verdict(found: Explanation, verdict: ExplainedVerdict) -> list[str]:
         if rule.definition.model.note:
             lines.append(f"         {say(pack, 'note')}: {rule.definition.model.note}")
         if rule.decided and rule.definition.model.action:
-            lines += [f"         {_proposal(found, rule.definition.model)}", *_settled(found, verdict, "         ")]
+            lines.append(f"         {_proposal(found, rule.definition.model)} · {_settled(found, verdict)}")
     if verdict.condition is not None:
         mark = {True: "✓ ", False: "✗ ", None: ""}[verdict.condition.is_met]
         lines.append(f"    {mark}{_condition(found, verdict.condition)}  {_place(made.at)}{_clause(made.model.clause)}")
@@ -169,7 +169,7 @@ def _verdict(found: Explanation, verdict: ExplainedVerdict) -> list[str]:
     if made.model.note:
         lines.append(f"    {say(pack, 'note')}: {made.model.note}")
     if made.model.action and verdict.value is True:
-        lines += [f"    {_proposal(found, made.model)}", *_settled(found, verdict, "    ")]
+        lines.append(f"    {_proposal(found, made.model)} · {_settled(found, verdict)}")
     return lines
 
 
@@ -177,11 +177,11 @@ def _entry(entry: Entry) -> str:
     return f"{entry.reason} ({entry.decided_by}, {entry.decided_on}, {entry.place})"
 
 
-def _settled(found: Explanation, verdict: ExplainedVerdict, indent: str) -> list[str]:
+def _settled(found: Explanation, verdict: ExplainedVerdict) -> str:
     """Say what became of a proposal."""
     if verdict.approval is None:
-        return [indent + say(found.pack, "not settled")]
-    return [f"{indent}{say(found.pack, 'approved' if verdict.approved else 'refused')}: {_entry(verdict.approval)}"]
+        return say(found.pack, "not settled")
+    return f"{say(found.pack, 'approved' if verdict.approved else 'refused')}: {_entry(verdict.approval)}"
 
 
 def _proposal(found: Explanation, model: Rule | Verdict) -> str:

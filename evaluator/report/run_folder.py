@@ -360,7 +360,9 @@ class _Writer:
             "year": self.state.year,
             "period": [self.state.start.isoformat(), self.state.end.isoformat()],
             "data": {
-                "sha256": _digest(files), "files": files, "sources": sources,
+                "sha256": _digest(files),
+                "files": files,
+                "sources": sources,
                 "covers": [day.isoformat() for day in self.assessment.covers],
             },
             "history": [
