@@ -39,6 +39,7 @@ class Context:
     problems: Problems
     raw: dict[str, list[str]] = field(default_factory=dict)  # table -> the raw tables its view reads
     others: dict[str, list[tuple[int, list[str]]]] = field(default_factory=dict)  # unfolded table -> source, headings
+    empty: set[str] = field(default_factory=set)  # tables nobody entered anything in
     passing: list[exp.Table] = field(default_factory=list)  # what is needed only until the table under way is made
 
     def stored(self, made: TableDef) -> list[str]:

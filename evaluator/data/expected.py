@@ -30,7 +30,7 @@ def with_expected(context: Context, made: TableDef, typed: exp.Select) -> exp.Se
             named(exp.Not(this=is_null(column("is_expected", "e"))), "is_expected"),
             named(exp.false(), "is_filled"),
         )
-        .from_(typed.subquery("t"), copy=False)
+        .from_(typed.subquery("t", copy=False), copy=False)
         .join(exp.alias_(all_pairs, "e", table=True), on=same.copy(), join_type="left", copy=False)
     )
     there = exp.select(number(1)).from_(typed.subquery("t", copy=False), copy=False).where(same, copy=False)

@@ -85,7 +85,7 @@ def past_rows(db: Database, past: PastRun, kind: str, wanted: dict[str, Type]) -
     if not file.exists():
         return None
     source = parquet(file)
-    described = db.rows(exp.Describe(this=exp.select(exp.Star()).from_(source.copy())))
+    described = db.rows(exp.Describe(this=exp.select(exp.Star()).from_(source.copy(), copy=False)))
     stored = {name: str(kind_of) for name, kind_of, *_ in described}
     nowhere = [named(cast(exp.Null(), "BIGINT"), name) for name in ("#src", "#row")]
     columns: list[SQL] = [named(column("key", "p"), "#key"), *nowhere]
@@ -93,7 +93,7 @@ def past_rows(db: Database, past: PastRun, kind: str, wanted: dict[str, Type]) -
         found = _as_computed(column(name, "p"), stored.get(name, ""), type_)
         value = among(found, type_) if found is not None else cast(exp.Null(), sql_type(type_))
         columns.append(named(value, name))
-    query = exp.select(*columns).from_(exp.alias_(source, "p", table=True))
+    query = exp.select(*columns).from_(exp.alias_(source, "p", table=True), copy=False)
     return query.where(column("is_assessed", "p"))
 
 

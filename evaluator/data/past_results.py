@@ -30,7 +30,9 @@ def keep_sound_results(context: Context) -> None:
         exp.EQ(this=column("kind", "p"), expression=column("kind", "s")),
         exp.EQ(this=column("subject", "p"), expression=column("#key", "s")),
     )
-    judged = context.make(f"{PAST_RESULTS}#judged", left_join(query, _listed(context).subquery("s"), is_listed))
+    judged = context.make(
+        f"{PAST_RESULTS}#judged", left_join(query, _listed(context).subquery("s", copy=False), is_listed)
+    )
     fields = {
         name: exp.EQ(this=column("field", "c"), expression=text(name)) for name in ("year", "subject", "name", "value")
     }
@@ -38,7 +40,11 @@ def keep_sound_results(context: Context) -> None:
     value = choose([(in_it.copy(), cast(column(name, "c"), "TEXT")) for name, in_it in fields.items()])
     context.reject(refused(made, judged, heading, value, column("reason", "c")))
     kept = exp.Star(except_=[exp.to_identifier(name) for name in ("field", "reason")])
-    sound = exp.select(kept).from_(exp.alias_(judged, "c", table=True)).where(is_null(column("reason", "c")))
+    sound = (
+        exp.select(kept)
+        .from_(exp.alias_(judged, "c", table=True), copy=False)
+        .where(is_null(column("reason", "c")), copy=False)
+    )
     context.db.create(table(PAST_RESULTS), sound)
     context.forget()
 
@@ -65,7 +71,9 @@ def _faults(context: Context) -> list[tuple[SQL, str, str]]:
 def _listed(context: Context) -> exp.Query:
     """Return the keys of all subjects, by kind."""
     parts = [
-        exp.select(named(text(name), "kind"), column("#key", "k")).from_(exp.alias_(table(name), "k", table=True))
+        exp.select(named(text(name), "kind"), column("#key", "k")).from_(
+            exp.alias_(table(name), "k", table=True), copy=False
+        )
         for name in context.pack.kinds
     ]
     query: exp.Query = parts[0]
@@ -78,7 +86,9 @@ def entered_years(db: Database, pack: Pack) -> list[int]:
     """Return the years somebody entered results of."""
     if PAST_RESULTS not in pack.tables:
         return []
-    years = exp.select(column("year", "p")).distinct().from_(exp.alias_(table(PAST_RESULTS), "p", table=True))
+    years = (
+        exp.select(column("year", "p")).distinct().from_(exp.alias_(table(PAST_RESULTS), "p", table=True), copy=False)
+    )
     return sorted(year for (year,) in db.rows(years))
 
 
@@ -114,7 +124,7 @@ def entered_rows(kind: KindDef, year: int, wanted: dict[str, Type]) -> exp.Selec
             is_it = exp.EQ(this=column("name", "p"), expression=text(name))
             value = exp.Max(this=choose([(is_it, _read((type_, known[name][1]), column("value", "p")))]))
         columns.append(named(value, name))
-    query = exp.select(*columns).from_(exp.alias_(table(PAST_RESULTS), "p", table=True))
+    query = exp.select(*columns).from_(exp.alias_(table(PAST_RESULTS), "p", table=True), copy=False)
     of_kind = exp.EQ(this=column("kind", "p"), expression=text(kind.name))
     query = query.where(both(of_kind, exp.EQ(this=column("year", "p"), expression=number(year))))
     return query.group_by(column("subject", "p"))

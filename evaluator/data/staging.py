@@ -24,10 +24,7 @@ def stage_all(context: Context) -> None:
         mine = [i for i, sheet in enumerate(sheets) if set(sheet.names) & set(made.files)]
         claimed.update(mine)
         if not mine and made.is_entered:
-            nothing = [named(cast(exp.Null(), "BIGINT"), name) for name in ("#src", "#row")]
-            for name in (f.name for f in made.fields.values()):
-                nothing += [s for part in _cells(made, name, None, {}) for s in part if isinstance(s, exp.Alias)]
-            context.db.view(table(made.name, "raw"), exp.select(*nothing).where(exp.false()))
+            _make_empty(context, made)
             continue
         if not mine:
             names = ", ".join(made.files)
@@ -48,6 +45,15 @@ def stage_all(context: Context) -> None:
         if i not in claimed:
             named_as = " or ".join(sheet.names)
             problems.add("D105", f"no table of the pack is read from {named_as}", Cell(*context.db.places[i]))
+
+
+def _make_empty(context: Context, made: TableDef) -> None:
+    """Make data.<table> of a table for which nobody entered anything."""
+    kinds = {"#sid": "BIGINT", "#key": "TEXT", "#src": "BIGINT", "#row": "BIGINT"}
+    kinds |= {f.name: sql_type(f.type) for f in made.fields.values()}
+    nothing = [named(cast(exp.Null(), kind), name) for name, kind in kinds.items()]
+    context.db.create(table(made.name), exp.select(*nothing).where(exp.false(), copy=False))
+    context.empty.add(made.name)
 
 
 def unstage(context: Context, made: TableDef) -> None:

@@ -43,7 +43,8 @@ def load_tables(db: Database, pack: Pack, folder: Path, settings: dict[str, obje
     stage_all(context)
     problems.stop_on_errors()
     for step in Derivation(pack.tables, pack.parameters).steps():
-        _make(context, step)
+        if step.table not in context.empty:
+            _make(context, step)
     check_lookups(context)
     for made in pack.tables.values():
         _count(context, made, loaded)
@@ -63,7 +64,7 @@ def _make(context: Context, step: Making) -> None:
     """Make data.<table>, with refs resolved, keys checked, and missing rows filled; or add to it what is derived."""
     made = context.pack.tables[step.table]
     if not step.is_first:
-        query: exp.Query = exp.select(exp.Star()).from_(table(made.name))
+        query: exp.Query = exp.select(exp.Star()).from_(table(made.name), copy=False)
     else:
         query = unfolded(context, made) if made.unfold is not None else _plain(context, made)
     context.db.create(table(made.name), derived(context, made, step, query))

@@ -193,7 +193,7 @@ def _headings(context: Context, made: TableDef) -> exp.Table:
     if not parts:
         nothing = [named(cast(exp.Null(), "BIGINT"), name) for name in ("#src", "#row", "place")]
         nothing += [named(cast(exp.Null(), "TEXT"), name) for name in ("#column", "words", "part")]
-        parts = [exp.select(*nothing).where(exp.false())]
+        parts = [exp.select(*nothing).where(exp.false(), copy=False)]
     f = made.fields.get(unfold.label, FieldDef(unfold.label, TEXT, False, made.at))
     listed = exp.select(exp.Star()).from_(_all(parts).subquery("p", copy=False), copy=False)
     read = _read(f, listed, ["#src", "#row", "place", "#column", "part"])

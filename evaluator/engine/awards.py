@@ -81,7 +81,7 @@ def awards(state: State, kind: KindDef, subject: str | None = None) -> list[tupl
     query, path = made.left(kind.score, (kind.score,) if kind.score.selection is not None else ())
     keep = [column(name, "a") for name in FIXED if name not in ("sid", "has_record", "place")]
     shown = exp.select(column("#key", "s"), *keep, *(column(f"after.{line}", "a") for line in path)).from_(
-        query.subquery("a")
+        query.subquery("a", copy=False), copy=False
     )
     shown = shown.join(
         exp.alias_(state.location(kind.name), "s", table=True),
@@ -134,9 +134,9 @@ def selected_sum(state: State, kind: KindDef, line: LineDef) -> exp.Select:
             named(cast(exp.CountIf(this=records), "BIGINT"), f"n.{line.id}"),
             named(cast(exp.CountIf(this=unknown), "BIGINT"), f"doubt.{line.id}"),
         )
-        .from_(query.subquery("q"))
-        .where(exp.Not(this=exp.paren(own)))
-        .group_by(column("sid", "q"))
+        .from_(query.subquery("q", copy=False), copy=False)
+        .where(exp.Not(this=exp.paren(own)), copy=False)
+        .group_by(column("sid", "q"), copy=False)
     )
 
 
@@ -191,7 +191,7 @@ class _Awards:
                 column(f"after.{name}", "c") if name in path else named(_empty("BIGINT"), f"after.{name}")
                 for name in inner
             ]
-            listed.append(exp.select(*columns).from_(child.subquery("c")))
+            listed.append(exp.select(*columns).from_(child.subquery("c", copy=False), copy=False))
         query: exp.Query = listed[0]
         for part in listed[1:]:
             query = exp.union(query, part, distinct=False)
@@ -200,7 +200,9 @@ class _Awards:
             keys = [name for name in keys if name not in _key_columns(line)]
             made = _chosen(line, line.selection, query, [*kept, *keys])
         else:
-            made = exp.select(*(column(name, "q") for name in (*kept, *keys, "entering"))).from_(query.subquery("q"))
+            made = exp.select(*(column(name, "q") for name in (*kept, *keys, "entering"))).from_(
+                query.subquery("q", copy=False), copy=False
+            )
         return made, inner
 
     def left(self, line: LineDef, outer: tuple[LineDef, ...]) -> tuple[exp.Select, list[str]]:
@@ -222,10 +224,12 @@ class _Awards:
             left = choose([(column("applies", "w"), left)], nothing)
         up = _empty("BIGINT") if is_one else column(f"after.{line.id}", "l")
         made = exp.select(*(column(name, "w") for name in kept), named(cast(left, "BIGINT"), f"after.{line.id}")).from_(
-            summed.subquery("w")
+            summed.subquery("w", copy=False), copy=False
         )
         columns = [*kept, f"after.{line.id}"]
-        made = exp.select(*(column(name, "l") for name in columns), named(up, "up")).from_(made.subquery("l"))
+        made = exp.select(*(column(name, "l") for name in columns), named(up, "up")).from_(
+            made.subquery("l", copy=False), copy=False
+        )
         changes = []
         if line.times:
             before, after = column(f"before.{line.id}", "s"), column(points_column(line.id), "s")
@@ -240,7 +244,7 @@ class _Awards:
             query_of_all = exp.union(query_of_all, change, distinct=False)
         if changes:
             everything = [column(name, "u") for name in (*columns, "up")]
-            made = exp.select(*everything).from_(query_of_all.subquery("u"))
+            made = exp.select(*everything).from_(query_of_all.subquery("u", copy=False), copy=False)
         return made, path
 
     def _bounds(self, line: LineDef) -> exp.Select:
@@ -283,7 +287,11 @@ class _Awards:
         if line.when is not None:
             columns.append(column("applies", "b"))
         on = exp.EQ(this=column("sid", "q"), expression=column("sid", "b"))
-        return exp.select(*columns).from_(query.subquery("q")).join(bounds.subquery("b"), on=on)
+        return (
+            exp.select(*columns)
+            .from_(query.subquery("q", copy=False), copy=False)
+            .join(bounds.subquery("b", copy=False), on=on, copy=False)
+        )
 
     @staticmethod
     def _bounded(line: LineDef) -> SQL:
@@ -365,7 +373,7 @@ class _Awards:
         for one in outer:
             assert one.selection is not None
             columns += _keys_of(one, one.selection, line, lowering)
-        query = rows.select(*columns).where(both(*conditions))
+        query = rows.select(*columns).where(both(*conditions), copy=False)
         return self._of_subject(query, subject_alias)
 
     def _judged(self, line: LineDef, keys: list[str]) -> exp.Select:
@@ -379,7 +387,7 @@ class _Awards:
         }  # fmt: skip
         columns: list[SQL] = [*_all_fixed(known), named(column("value", "j"), "entering")]
         columns += [named(exp.Null(), name) for name in keys]
-        query = exp.select(*columns).from_(exp.alias_(made, "j", table=True))
+        query = exp.select(*columns).from_(exp.alias_(made, "j", table=True), copy=False)
         on = exp.EQ(this=column("sid", "j"), expression=column("#sid", "s"))
         query = query.join(exp.alias_(self.state.location(self.kind.name), "s", table=True), on=on)
         return self._of_subject(query, "s")
@@ -448,7 +456,7 @@ def _chosen(line: LineDef, made: SelectionDef, query: exp.Query, kept: list[str]
             exp.column(exp.Star(), table="q"),
             named(choose([(keyed, row_number(order, by))]), "among"),
             named(choose([(keyed.copy(), window(exp.FirstValue(this=column("record", "q")), by, order))]), "winner"),
-        ).from_(current.subquery("q"))
+        ).from_(current.subquery("q", copy=False), copy=False)
         lost = exp.GT(this=column("among", "n"), expression=number(1))
         changed = {
             "lost_to": choose([(lost, column("winner", "n"))], column("lost_to", "n")),
@@ -461,7 +469,7 @@ def _chosen(line: LineDef, made: SelectionDef, query: exp.Query, kept: list[str]
         numbered = exp.select(
             exp.column(exp.Star(), table="q"),
             named(choose([(is_live.copy(), row_number(order, [column("sid", "q"), is_live.copy()]))]), "number"),
-        ).from_(current.subquery("q"))
+        ).from_(current.subquery("q", copy=False), copy=False)
         entering: SQL = column("entering", "n")
         factors: list[tuple[SQL, SQL]] = []
         results: list[tuple[SQL, SQL]] = []
@@ -481,14 +489,18 @@ def _chosen(line: LineDef, made: SelectionDef, query: exp.Query, kept: list[str]
             "entering": choose([(live.copy(), choose(results, entering.copy()))], entering.copy()),
         }
         current = _with(numbered, "n", changed, ["number"])
-    return exp.select(*(column(name, "k") for name in (*kept, "entering"))).from_(current.subquery("k"))
+    return exp.select(*(column(name, "k") for name in (*kept, "entering"))).from_(
+        current.subquery("k", copy=False), copy=False
+    )
 
 
 def _with(query: exp.Select, alias: str, changed: dict[str, SQL], dropped: list[str]) -> exp.Select:
     """Replace columns of a query, and leave out others."""
     out = [exp.to_identifier(name, quoted=True) for name in (*changed, *dropped)]
     rest = exp.Column(this=exp.Star(except_=out), table=exp.to_identifier(alias))
-    return exp.select(rest, *(named(value, name) for name, value in changed.items())).from_(query.subquery(alias))
+    return exp.select(rest, *(named(value, name) for name, value in changed.items())).from_(
+        query.subquery(alias, copy=False), copy=False
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ def compute(state: State, kind: KindDef, step: Compute, past: list[PastRun], pro
             gathered.append(_selected(state, kind, line))
     gathered += [recall(state, kind, value, past) for value in step.recalls]
     problems.stop_on_errors()
-    query = exp.select(star("s")).from_(exp.alias_(state.location(kind.name), "s", table=True))
+    query = exp.select(star("s")).from_(exp.alias_(state.location(kind.name), "s", table=True), copy=False)
     for place, one in enumerate(gathered):
         alias = f"g{place}"
         on = exp.EQ(this=column("#sid", "s"), expression=column("sid", alias))
@@ -43,7 +43,7 @@ def compute(state: State, kind: KindDef, step: Compute, past: list[PastRun], pro
                 found = exp.Coalesce(this=found, expressions=[default])
             query = query.select(named(found, name))
     for level in step.levels:
-        rows = state.rows(kind.name, "s", base=query.subquery())
+        rows = state.rows(kind.name, "s", base=query.subquery(copy=False))
         columns = [made for value in level for made in _columns(state, kind, value, rows)]
         query = rows.select(star("s"), *columns)
     query = _with_defaults(state, kind, step, query)
@@ -115,7 +115,7 @@ def _with_defaults(state: State, kind: KindDef, step: Compute, query: exp.Select
                 filled[value.name] = made.default
     if not filled:
         return query
-    rows = state.rows(kind.name, "s", base=query.subquery())
+    rows = state.rows(kind.name, "s", base=query.subquery(copy=False))
     lowering = Lowering(rows)
     replaced = [
         named(exp.Coalesce(this=column(n, "s"), expressions=[lowering.stored(d, kind.measures[n].type)]), n)
@@ -156,7 +156,7 @@ def _records_without(state: State, kind: KindDef, line: LineDef) -> list[tuple[C
         return []
     unknown = both(column("is_assessed", "s"), is_null(column(points_column(line.id), "s")))
     place = column(f"doubtful.{line.id}", "s")
-    query = exp.select(place).from_(exp.alias_(state.location(kind.name), "s", table=True))
+    query = exp.select(place).from_(exp.alias_(state.location(kind.name), "s", table=True), copy=False)
     query = query.where(both(unknown, exp.Not(this=is_null(place)))).order_by(place.copy()).limit(5)
     lacks = f"no {' or '.join(missing_values(made.operand.node)) or 'value'}"
     return [(state.db.cell(*place_of(packed)), lacks) for (packed,) in state.db.rows(query)]

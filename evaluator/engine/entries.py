@@ -36,13 +36,15 @@ from evaluator.sql.trees import (
 
 JUDGED = ("sid", "value", "#src", "#row", "decided_by", "decided_on", "reason")
 """What is kept of the points people decided on."""
+_SETTLED = {"approved": "BOOLEAN", "settled": "TEXT"}
 _GIVEN = ("#src", "#row", "value", "decided_by", "decided_on", "reason")
 
 
 def find_entries(state: State) -> None:
     """Find whose each entry is and of which line or verdict; those of other years are passed over."""
     for name in (JUDGEMENTS, APPROVALS):
-        if name in state.pack.tables:
+        if name in state.pack.tables and state.db.count(table(name)):
+            state.entered.add(name)
             _find(state, name)
 
 
@@ -84,7 +86,7 @@ def _find(state: State, name: str) -> None:
         shown = cast(column(kind.display, "s"), "TEXT")
         one = exp.select(
             named(text(kind.name), "kind"), column("#sid", "s"), column("#key", "s"), named(shown, "name")
-        ).from_(exp.alias_(state.location(kind.name), "s", table=True))
+        ).from_(exp.alias_(state.location(kind.name), "s", table=True), copy=False)
         people = one if people is None else exp.union(people, one, distinct=False)
     assert people is not None
     of_year = exp.In(this=column("year", "e"), expressions=[number(0), number(state.year)])
@@ -109,14 +111,14 @@ def _find(state: State, name: str) -> None:
         *_matches("k", "by key"),
         *_matches("n", "by name"),
         named(exp.Count(this=exp.Distinct(expressions=[column("item", "i")])), "items"),
-    ).from_(exp.alias_(table(name), "e", table=True))
+    ).from_(exp.alias_(table(name), "e", table=True), copy=False)
     query = left_join(query, exp.alias_(words, "i", table=True), same_item)
     for alias, by in (("k", "#key"), ("n", "name")):
         on = both(
             exp.EQ(this=column("kind", "i"), expression=column("kind", alias)),
             exp.EQ(this=column("subject", "e"), expression=column(by, alias)),
         )
-        query = left_join(query, people.copy().subquery(alias), on)
+        query = left_join(query, people.copy().subquery(alias, copy=False), on)
     query = query.where(of_year).group_by(column("#sid", "e"))
     is_by_key = exp.GT(this=column("by key", "f"), expression=number(0))
     many = choose([(is_by_key, column("by key", "f"))], column("by name", "f"))
@@ -138,18 +140,10 @@ def _find(state: State, name: str) -> None:
         named(at_fault, "at"),
         named(choose([(exp.EQ(this=column("items", "f"), expression=number(0)), column("written", "f"))],
                      column("subject", "f")), "shown"),
-    ).from_(query.subquery("f"))  # fmt: skip
+    ).from_(query.subquery("f", copy=False), copy=False)  # fmt: skip
     made = table(f"{name}#found", "work")
     state.db.create(made, found)
-    rejected = exp.select(
-        text(name),
-        column("#src", "f"),
-        column("#row", "f"),
-        column("at", "f"),
-        column("shown", "f"),
-        column("fault", "f"),
-    ).from_(exp.alias_(made, "f", table=True))
-    state.db.run(exp.Insert(this=REJECTS, expression=rejected.where(exp.Not(this=is_null(column("fault", "f"))))))
+    _reject(state, name, made)
 
 
 def _matches(alias: str, name: str) -> list[SQL]:
@@ -171,13 +165,14 @@ def _entries_of(name: str, kind: KindDef, item: str) -> exp.Select:
             *(column(c, "f") for c in ("sid", "written", *_GIVEN)),
             named(exp.Window(this=exp.Count(this=exp.Star()), partition_by=[column("sid", "f")]), "entries"),
         )
-        .from_(exp.alias_(table(f"{name}#found", "work"), "f", table=True))
+        .from_(exp.alias_(table(f"{name}#found", "work"), "f", table=True), copy=False)
         .where(
             both(
                 is_null(column("fault", "f")),
                 exp.EQ(this=column("kind", "f"), expression=text(kind.name)),
                 exp.EQ(this=column("item", "f"), expression=text(item)),
-            )
+            ),
+            copy=False,
         )
     )
 
@@ -204,24 +199,16 @@ def _accept(
     state.db.create(
         checked,
         exp.select(star("q"), named(at, "at"), named(why, "fault"), named(shown, "shown")).from_(
-            looked_at.subquery("q")
+            looked_at.subquery("q", copy=False), copy=False
         ),
     )
-    rejected = exp.select(
-        text(name),
-        column("#src", "q"),
-        column("#row", "q"),
-        column("at", "q"),
-        column("shown", "q"),
-        column("fault", "q"),
-    ).from_(exp.alias_(checked, "q", table=True))
-    state.db.run(exp.Insert(this=REJECTS, expression=rejected.where(exp.Not(this=is_null(column("fault", "q"))))))
+    _reject(state, name, checked)
     kept = exp.Star(except_=[exp.to_identifier(c, quoted=True) for c in ("at", "fault", "shown")])
     state.db.create(
         made,
         exp.select(exp.Column(this=kept, table=exp.to_identifier("q")))
-        .from_(exp.alias_(checked, "q", table=True))
-        .where(is_null(column("fault", "q"))),
+        .from_(exp.alias_(checked, "q", table=True), copy=False)
+        .where(is_null(column("fault", "q")), copy=False),
     )
     state.db.drop(checked)
 
@@ -241,6 +228,8 @@ def judge_points(state: State, kind: KindDef, line: LineDef) -> Gathered:
     Keeps them, with the columns JUDGED, as state.judged.
     """
     assert line.judged is not None
+    if JUDGEMENTS not in state.entered:
+        return _nothing_judged(state, kind, line)
     rows = state.rows(kind.name, "s")
     lowering = Lowering(rows)
     low, high = (lowering.stored(bound, NUMBER) for bound in (line.judged.low, line.judged.high))
@@ -253,8 +242,10 @@ def judge_points(state: State, kind: KindDef, line: LineDef) -> Gathered:
     value = parsed(NUMBER, {}, column("value", "e"))
     looked_at = exp.select(
         star("e"), named(value, "points"), column("low", "b"), column("high", "b"), column("applies", "b")
-    ).from_(_entries_of(JUDGEMENTS, kind, line.id).subquery("e"))
-    looked_at = looked_at.join(bounds.subquery("b"), on=exp.EQ(this=column("sid", "e"), expression=column("sid", "b")))
+    ).from_(_entries_of(JUDGEMENTS, kind, line.id).subquery("e", copy=False), copy=False)
+    looked_at = looked_at.join(
+        bounds.subquery("b", copy=False), on=exp.EQ(this=column("sid", "e"), expression=column("sid", "b"))
+    )
     points, least, most = (column(c, "q") for c in ("points", "low", "high"))
     outside = either(exp.LT(this=points, expression=least), exp.GT(this=points.copy(), expression=most))
     span = call("concat", text("outside "), decimal_text(least.copy()), text(" to "), decimal_text(most.copy()))
@@ -269,7 +260,7 @@ def judge_points(state: State, kind: KindDef, line: LineDef) -> Gathered:
     _accept(state, JUDGEMENTS, looked_at, faults, accepted)
     kept = table(f"{kind.name}#judged points.{line.id}", "work")
     columns = [named(column("points" if c == "value" else c, "j"), c) for c in JUDGED]
-    state.db.create(kept, exp.select(*columns).from_(exp.alias_(accepted, "j", table=True)))
+    state.db.create(kept, exp.select(*columns).from_(exp.alias_(accepted, "j", table=True), copy=False))
     state.db.drop(accepted)
     state.judged[kind.name, line.id] = kept
     summed = table(f"{kind.name}#judged sum{state.versions}.{line.id}", "work")
@@ -277,8 +268,20 @@ def judge_points(state: State, kind: KindDef, line: LineDef) -> Gathered:
         summed,
         exp.select(
             column("sid", "j"), named(column("value", "j"), f"sum.{line.id}"), named(number(1), f"n.{line.id}")
-        ).from_(exp.alias_(kept, "j", table=True)),
+        ).from_(exp.alias_(kept, "j", table=True), copy=False),
     )
+    return Gathered(summed, ((f"sum.{line.id}", number(0)), (f"n.{line.id}", number(0))))
+
+
+def _nothing_judged(state: State, kind: KindDef, line: LineDef) -> Gathered:
+    kinds = {"value": "BIGINT", "decided_by": "TEXT", "decided_on": "DATE", "reason": "TEXT"}
+    kept = table(f"{kind.name}#judged points.{line.id}", "work")
+    nothing = [named(cast(exp.Null(), kinds.get(name, "BIGINT")), name) for name in JUDGED]
+    state.db.create(kept, exp.select(*nothing).where(exp.false(), copy=False))
+    state.judged[kind.name, line.id] = kept
+    summed = table(f"{kind.name}#judged sum{state.versions}.{line.id}", "work")
+    columns = [named(cast(exp.Null(), "BIGINT"), name) for name in ("sid", f"sum.{line.id}", f"n.{line.id}")]
+    state.db.create(summed, exp.select(*columns).where(exp.false(), copy=False))
     return Gathered(summed, ((f"sum.{line.id}", number(0)), (f"n.{line.id}", number(0))))
 
 
@@ -289,13 +292,22 @@ def override(state: State, kind: KindDef, verdict: VerdictDef) -> None:
     """
     accepted = table(f"{kind.name}#override.{verdict.name}", "work")
     assert verdict.model.override_by is not None
+    if JUDGEMENTS not in state.entered:
+        nothing = [(f"decided.{verdict.name}", "TEXT")]
+        ruled = named(column(verdict.name, "s"), f"ruled.{verdict.name}")
+        state.replace(kind.name, _with_nothing(state, kind, nothing).select(ruled))
+        return
     assessed = exp.select(named(column("#sid", "s"), "sid"), column("is_assessed", "s")).from_(
-        exp.alias_(state.location(kind.name), "s", table=True)
+        exp.alias_(state.location(kind.name), "s", table=True), copy=False
     )
     looked_at = (
         exp.select(star("e"), named(_as_value(verdict, state), "conclusion"), column("is_assessed", "b"))
-        .from_(_entries_of(JUDGEMENTS, kind, verdict.name).subquery("e"))
-        .join(assessed.subquery("b"), on=exp.EQ(this=column("sid", "e"), expression=column("sid", "b")))
+        .from_(_entries_of(JUDGEMENTS, kind, verdict.name).subquery("e", copy=False), copy=False)
+        .join(
+            assessed.subquery("b", copy=False),
+            on=exp.EQ(this=column("sid", "e"), expression=column("sid", "b")),
+            copy=False,
+        )
     )
     values = ", ".join(str(v) for v in verdict.type.values) or str(verdict.type)
     faults = [
@@ -313,10 +325,16 @@ def override(state: State, kind: KindDef, verdict: VerdictDef) -> None:
         named(first_value([column("conclusion", "o"), stored]), verdict.name),
         named(stored.copy(), f"ruled.{verdict.name}"),
         named(_place("o"), f"decided.{verdict.name}"),
-    ).from_(exp.alias_(state.location(kind.name), "s", table=True))
+    ).from_(exp.alias_(state.location(kind.name), "s", table=True), copy=False)
     on = exp.EQ(this=column("#sid", "s"), expression=column("sid", "o"))
     state.replace(kind.name, left_join(query, exp.alias_(accepted, "o", table=True), on))
     state.db.drop(accepted)
+
+
+def _with_nothing(state: State, kind: KindDef, columns: list[tuple[str, str]]) -> exp.Select:
+    """Return a kind's values, and columns in which nobody entered anything."""
+    nothing = [named(cast(exp.Null(), sql), name) for name, sql in columns]
+    return exp.select(star("s"), *nothing).from_(exp.alias_(state.location(kind.name), "s", table=True), copy=False)
 
 
 def _as_value(verdict: VerdictDef, state: State) -> SQL:
@@ -340,16 +358,23 @@ def approve(state: State, kind: KindDef) -> None:
 
     Unknown while nobody has; a decision on what is not proposed is refused.
     """
-    for verdict in kind.verdicts.values():
-        if not verdict.model.proposes:
-            continue
+    proposing = [verdict for verdict in kind.verdicts.values() if verdict.model.proposes]
+    if proposing and APPROVALS not in state.entered:
+        columns = [(f"{name}.{v.name}", sql) for v in proposing for name, sql in _SETTLED.items()]
+        state.replace(kind.name, _with_nothing(state, kind, columns))
+        return
+    for verdict in proposing:
         rows = state.rows(kind.name, "s")
         proposed, bodies = _proposed(verdict)
         who = rows.select(named(column("#sid", "s"), "sid"), named(proposed, "is_proposed"), named(bodies, "body"))
         looked_at = (
             exp.select(star("e"), column("is_proposed", "b"), column("body", "b"))
-            .from_(_entries_of(APPROVALS, kind, verdict.name).subquery("e"))
-            .join(who.subquery("b"), on=exp.EQ(this=column("sid", "e"), expression=column("sid", "b")))
+            .from_(_entries_of(APPROVALS, kind, verdict.name).subquery("e", copy=False), copy=False)
+            .join(
+                who.subquery("b", copy=False),
+                on=exp.EQ(this=column("sid", "e"), expression=column("sid", "b")),
+                copy=False,
+            )
         )
         body = column("body", "q")
         theirs = both(
@@ -367,7 +392,7 @@ def approve(state: State, kind: KindDef) -> None:
             star("s"),
             named(column("value", "o"), f"approved.{verdict.name}"),
             named(_place("o"), f"settled.{verdict.name}"),
-        ).from_(exp.alias_(state.location(kind.name), "s", table=True))
+        ).from_(exp.alias_(state.location(kind.name), "s", table=True), copy=False)
         on = exp.EQ(this=column("#sid", "s"), expression=column("sid", "o"))
         state.replace(kind.name, left_join(query, exp.alias_(accepted, "o", table=True), on))
         state.db.drop(accepted)

@@ -80,7 +80,7 @@ def _pass(
     state.db.create(name, query)
     for nth, value in enumerate(uncertain):
         total = exp.Sum(this=column(f"unknown.{nth}", "g"))
-        count = state.db.value(exp.select(total).from_(exp.alias_(name, "g", table=True)))
+        count = state.db.value(exp.select(total).from_(exp.alias_(name, "g", table=True), copy=False))
         state.note_unknown(str(value), int(count or 0))
     return Gathered(name, tuple(columns))
 

@@ -43,7 +43,7 @@ def choose_quota(state: State, kind: KindDef, verdict: VerdictDef, problems: Pro
         star("p"),
         named(window(exp.Rank(expressions=[]), by, order), "rank"),
         named(window(exp.Count(this=exp.Star()), alike), "tied"),
-    ).from_(prepared.subquery("p"))
+    ).from_(prepared.subquery("p", copy=False), copy=False)
     rank, tied, most = column("rank", "r"), column("tied", "r"), column("taken", "r")
     last = exp.Sub(this=exp.Add(this=rank.copy(), expression=tied), expression=number(1))
     inside = exp.LTE(this=rank, expression=most.copy())
@@ -67,7 +67,7 @@ def choose_quota(state: State, kind: KindDef, verdict: VerdictDef, problems: Pro
         named(cast(choose([(is_eligible.copy(), most.copy())]), "BIGINT"), take),
         named(at_edge, "#edge"),
         named(column("group", "r"), "#group"),
-    ).from_(ranked.subquery("r"))
+    ).from_(ranked.subquery("r", copy=False), copy=False)
     state.replace(kind.name, query)
     state.count_unknown(kind, verdict.name, verdict.among)
     _note_unknown_take(state, kind, verdict, problems)
@@ -77,7 +77,7 @@ def choose_quota(state: State, kind: KindDef, verdict: VerdictDef, problems: Pro
         if tied_subjects:
             count = state.db.value(
                 exp.select(exp.Max(this=column(take, "s"))).from_(
-                    exp.alias_(state.location(kind.name), "s", table=True)
+                    exp.alias_(state.location(kind.name), "s", table=True), copy=False
                 )
             )
             shown = f"{kind.name}.{name} takes {count}, and {', '.join(tied_subjects)} tie at the edge"
@@ -86,7 +86,7 @@ def choose_quota(state: State, kind: KindDef, verdict: VerdictDef, problems: Pro
     state.replace(
         kind.name,
         exp.select(exp.Column(this=without, table=exp.to_identifier("s"))).from_(
-            exp.alias_(state.location(kind.name), "s", table=True)
+            exp.alias_(state.location(kind.name), "s", table=True), copy=False
         ),
     )
 
@@ -111,10 +111,10 @@ def _note_unequal_take(state: State, kind: KindDef, verdict: VerdictDef, problem
     take = column(f"take.{verdict.name}", "s")
     query = (
         exp.select(exp.Min(this=take), exp.Max(this=take.copy()))
-        .from_(exp.alias_(state.location(kind.name), "s", table=True))
-        .group_by(column("#group", "s"))
-        .having(exp.NEQ(this=exp.Min(this=take.copy()), expression=exp.Max(this=take.copy())))
-        .limit(1)
+        .from_(exp.alias_(state.location(kind.name), "s", table=True), copy=False)
+        .group_by(column("#group", "s"), copy=False)
+        .having(exp.NEQ(this=exp.Min(this=take.copy()), expression=exp.Max(this=take.copy())), copy=False)
+        .limit(1, copy=False)
     )
     for low, high in state.db.rows(query):
         assert verdict.take is not None

@@ -32,7 +32,7 @@ def make_roster(state: State, roster: RosterDef) -> exp.Table:
     where: SQL = exp.true()
     if roster.where is not None:
         where = exp.Coalesce(this=lowering.condition(roster.where), expressions=[exp.false()])
-    chosen = rows.select(*columns).where(where)
+    chosen = rows.select(*columns).where(where, copy=False)
     by = [column("#group", "c")] if group is not None else []
     order = [
         ordered(column("#ranked", "c"), True),
@@ -54,7 +54,7 @@ def make_roster(state: State, roster: RosterDef) -> exp.Table:
         source = column(f"column.{name}", "c")
         kept.append(named(cast(rank.copy(), "BIGINT") if formula is None else source, name))
     made = table(f"roster {roster.name}", "work")
-    state.db.create(made, exp.select(*kept).from_(chosen.subquery("c")))
+    state.db.create(made, exp.select(*kept).from_(chosen.subquery("c", copy=False), copy=False))
     return made
 
 

@@ -49,7 +49,7 @@ def recall(state: State, kind: KindDef, value: Value, past: list[PastRun]) -> Ga
     query = query.from_(exp.alias_(state.location(kind.name), "s", table=True))
     is_it = exp.EQ(this=column("#key", "s"), expression=column("#key", "c"))
     name = table(f"{kind.name}#years{state.versions}.{list(kind.recalls).index(value.name)}", "work")
-    state.db.create(name, left_join(query, over_years.subquery("c"), is_it))
+    state.db.create(name, left_join(query, over_years.subquery("c", copy=False), is_it))
     return Gathered(name, ((value.name, None),))
 
 
@@ -63,10 +63,10 @@ def _all_years(state: State, kind: KindDef, found: Recall, past: list[PastRun]) 
     value, place = sql_type(found.operand.type), {"#src": "BIGINT", "#row": "BIGINT"}
     kinds = {"#key": "TEXT", "year": "BIGINT", "value": value, **place}
     nothing = [named(cast(exp.Null(), kind_of), name) for name, kind_of in kinds.items()]
-    query: exp.Query = exp.select(*nothing).where(exp.false())
+    query: exp.Query = exp.select(*nothing).where(exp.false(), copy=False)
     parts = list(_past_years(state, kind, found, past))
     if found.reads_this_year:
-        now = exp.select(exp.Star()).from_(state.location(kind.name)).subquery()
+        now = exp.select(exp.Star()).from_(state.location(kind.name), copy=False).subquery(copy=False)
         parts.append(_of_year(state, kind, found, (state.year, state.start, state.end), now))
     for part in parts:
         query = exp.union(query, part, distinct=False)
@@ -79,11 +79,11 @@ def _past_years(state: State, kind: KindDef, found: Recall, past: list[PastRun])
     for year in entered_years(state.db, state.pack):
         end = state.pack.period.ends(year)
         span = (year, first_day(end, state.pack.period.months), end)
-        yield _of_year(state, kind, found, span, entered_rows(kind, year, wanted).subquery())
+        yield _of_year(state, kind, found, span, entered_rows(kind, year, wanted).subquery(copy=False))
     for run in past:
         rows = past_rows(state.db, run, kind.name, wanted)
         if rows is not None:
-            yield _of_year(state, kind, found, (run.year, *run.period), rows.subquery())
+            yield _of_year(state, kind, found, (run.year, *run.period), rows.subquery(copy=False))
 
 
 def _of_year(
@@ -103,9 +103,9 @@ def _in_reach(state: State, found: Recall, every: exp.Query) -> exp.Select:
     """Leave the years a function goes over."""
     latest_first = [ordered(column("year", "y"), True)]
     nth = named(row_number(latest_first, [column("#key", "y")]), "nth")
-    rows = exp.select(exp.column(exp.Star(), table="y"), nth).from_(every.subquery("y"))
+    rows = exp.select(exp.column(exp.Star(), table="y"), nth).from_(every.subquery("y", copy=False), copy=False)
     query = exp.select(*(column(name, "n") for name in ("#key", "year", "value", "#src", "#row")))
-    query = query.from_(rows.subquery("n"))
+    query = query.from_(rows.subquery("n", copy=False))
     if found.function == "years_running":
         return query
     if found.years == "term":
@@ -135,7 +135,9 @@ def _result(found: Recall, listed: exp.Table) -> exp.Select:
     else:
         lacks = exp.EQ(this=exp.CountIf(this=is_null(value)), expression=number(0))
         result = choose([(lacks, cast(exp.Sum(this=value), "BIGINT"))])
-    query = exp.select(column("#key", "y"), named(result, "result")).from_(exp.alias_(listed, "y", table=True))
+    query = exp.select(column("#key", "y"), named(result, "result")).from_(
+        exp.alias_(listed, "y", table=True), copy=False
+    )
     return query.group_by(column("#key", "y"))
 
 
@@ -155,9 +157,9 @@ def _running(state: State, listed: exp.Table) -> exp.Select:
         so_far=True,
     )
     marked = exp.select(column("#key", "h"), column("year", "h"), named(so_far, "running"))
-    marked = marked.from_(unbroken.subquery("h"))
+    marked = marked.from_(unbroken.subquery("h", copy=False))
     years = cast(exp.CountIf(this=column("running", "m")), "BIGINT")
-    query = exp.select(column("#key", "m"), named(years, "result")).from_(marked.subquery("m"))
+    query = exp.select(column("#key", "m"), named(years, "result")).from_(marked.subquery("m", copy=False), copy=False)
     # a subject without a result this year has no run of years that reaches to now
     reaches = exp.EQ(this=exp.Max(this=column("year", "m")), expression=number(state.year))
     return query.group_by(column("#key", "m")).having(reaches)

@@ -207,9 +207,9 @@ def list_rejects(state: State, loaded: Loaded) -> Problems:
     names = ("#src", "#row", "column", "value", "reason", "table")
     query = (
         exp.select(*(column(name, "r") for name in names))
-        .from_(exp.alias_(REJECTS, "r", table=True))
-        .order_by(*(ordered(column(name, "r")) for name in ("#src", "#row", "column", "value", "reason")))
-        .limit(REJECTS_SHOWN)
+        .from_(exp.alias_(REJECTS, "r", table=True), copy=False)
+        .order_by(*(ordered(column(name, "r")) for name in ("#src", "#row", "column", "value", "reason")), copy=False)
+        .limit(REJECTS_SHOWN, copy=False)
     )
     for source, row, heading, value, reason, name in state.db.rows(query):
         what = (

@@ -37,12 +37,12 @@ def conclude(
     rows = state.rows(kind.name, "s")
     lowering = Lowering(rows)
     gates = [named(gate.sql(lowering), gate.name) for gate in family.gates]
-    query = rows.select(named(column("#sid", "s"), "sid"), *gates).where(column("is_assessed", "s"))
+    query = rows.select(named(column("#sid", "s"), "sid"), *gates).where(column("is_assessed", "s"), copy=False)
     gated = table(f"{kind.name}#gates", "work")
     state.db.create(gated, query)
     names = [gate.name for gate in family.gates]
     keys = [column(name, "g") for name in names]
-    distinct = exp.select(*keys, exp.Count(this=exp.Star())).from_(exp.alias_(gated, "g", table=True))
+    distinct = exp.select(*keys, exp.Count(this=exp.Star())).from_(exp.alias_(gated, "g", table=True), copy=False)
     if keys:
         distinct = distinct.group_by(*(k.copy() for k in keys)).order_by(*(ordered(k.copy()) for k in keys))
     found = [
@@ -55,13 +55,14 @@ def conclude(
     on = both(*(exp.EQ(this=column(n, "g"), expression=column(n, "c")) for n in names)) if names else exp.true()
     joined = (
         exp.select(star("s"), *(column(name, "c") for name in _result_columns(family)))
-        .from_(exp.alias_(state.location(kind.name), "s", table=True))
+        .from_(exp.alias_(state.location(kind.name), "s", table=True), copy=False)
         .join(
             exp.alias_(gated, "g", table=True),
             on=exp.EQ(this=column("#sid", "s"), expression=column("sid", "g")),
             join_type="left",
+            copy=False,
         )
-        .join(exp.alias_(results, "c", table=True), on=on, join_type="left")
+        .join(exp.alias_(results, "c", table=True), on=on, join_type="left", copy=False)
     )
     state.replace(kind.name, joined)
     state.db.drop(gated)

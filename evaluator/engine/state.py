@@ -36,6 +36,7 @@ class State:
     end: dt.date
     current: dict[str, exp.Table] = field(default_factory=dict)
     versions: int = 0
+    entered: set[str] = field(default_factory=set)  # tables in which people entered something
     judged: dict[tuple[str, str], exp.Table] = field(default_factory=dict)  # kind and line -> what people decided
     unknown_conditions: dict[str, int] = field(default_factory=dict)  # what the condition is of -> how often
 
@@ -102,7 +103,7 @@ class State:
             return
         rows = self.rows(kind.name, "s")
         unknown = is_null(Lowering(rows).condition(condition))
-        query = rows.select(exp.Count(this=exp.Star())).where(both(column("is_assessed", "s"), unknown))
+        query = rows.select(exp.Count(this=exp.Star())).where(both(column("is_assessed", "s"), unknown), copy=False)
         self.note_unknown(f"{kind.name}.{what}", int(self.db.value(query)))
 
     def note_unknown(self, what: str, count: int) -> None:
@@ -114,10 +115,10 @@ class State:
         """Return the names of the first subjects for which something holds, as people know them."""
         query = (
             exp.select(column("#key", alias), cast(column(kind.display, alias), "TEXT"))
-            .from_(exp.alias_(self.location(kind.name), alias, table=True))
-            .where(where)
-            .order_by(column("#sid", alias))
-            .limit(limit)
+            .from_(exp.alias_(self.location(kind.name), alias, table=True), copy=False)
+            .where(where, copy=False)
+            .order_by(column("#sid", alias), copy=False)
+            .limit(limit, copy=False)
         )
         return [key if key == shown else f"{shown} ({key})" for key, shown in self.db.rows(query)]
 

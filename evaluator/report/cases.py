@@ -150,7 +150,7 @@ def _differences(state: State, row: ExpectedRow) -> Iterator[str]:
 
 def _values_of(state: State, kind: KindDef, row: ExpectedRow) -> exp.Select:
     """Select the values a row is about; of a ref, the key it leads to."""
-    query = exp.select().from_(exp.alias_(state.location(kind.name), "s", table=True))
+    query = exp.select().from_(exp.alias_(state.location(kind.name), "s", table=True), copy=False)
     for place, wanted in enumerate(row.values):
         value = column("#reason" if wanted.name == "reason" else wanted.name, "s")
         if wanted.type.base == "ref":

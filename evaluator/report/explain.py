@@ -165,7 +165,9 @@ def _find(run: PastRun, subject: str) -> tuple[KindDef, str]:
     known: list[str] = []
     for kind in kinds:
         name = cast(column(kind.display, "s"), "TEXT")
-        query = exp.select(column("#key", "s"), name).from_(exp.alias_(run.state.location(kind.name), "s", table=True))
+        query = exp.select(column("#key", "s"), name).from_(
+            exp.alias_(run.state.location(kind.name), "s", table=True), copy=False
+        )
         is_it = [exp.EQ(this=side, expression=text(subject)) for side in (column("#key", "s"), name.copy())]
         found += [(kind, row[0]) for row in run.state.db.rows(query.where(exp.or_(*is_it)))]
         if not found:
@@ -228,7 +230,7 @@ class _Explainer:
         rows = self.run.state.rows(self.kind.name, "s")
         lowering = Lowering(rows)
         selected = [sql_shown(lowering, node) for node in nodes]
-        query = rows.select(*selected).where(exp.EQ(this=column("#key", "s"), expression=text(self.key)))
+        query = rows.select(*selected).where(exp.EQ(this=column("#key", "s"), expression=text(self.key)), copy=False)
         return tuple(self.db.rows(query)[0])
 
     # --- score ---
@@ -315,7 +317,11 @@ class _Explainer:
         for line in self.kind.lines:
             if line.aggregate is not None and self.pack.tables[line.aggregate.source].expected is not None:
                 source = exp.alias_(self.run.state.location(line.aggregate.source), "r", table=True)
-                query = exp.select(column("#key", "r")).from_(source).where(column("is_filled", "r"))
+                query = (
+                    exp.select(column("#key", "r"))
+                    .from_(source, copy=False)
+                    .where(column("is_filled", "r"), copy=False)
+                )
                 keys |= {key for (key,) in self.db.rows(query)}
         return keys
 
@@ -406,7 +412,11 @@ class _Explainer:
             exp.EQ(this=column("#row", "e"), expression=exp.Literal.number(row)),
         )
         columns = [column(c, "e") for c in ("decided_by", "decided_on", "reason")]
-        query = exp.select(*columns).from_(exp.alias_(self.run.state.location(name), "e", table=True)).where(is_it)
+        query = (
+            exp.select(*columns)
+            .from_(exp.alias_(self.run.state.location(name), "e", table=True), copy=False)
+            .where(is_it, copy=False)
+        )
         by, on, reason = self.db.rows(query)[0]
         return Entry(by, str(on), reason, str(self.db.cell(source, row)))
 
@@ -440,17 +450,18 @@ class _Explainer:
             return None, None
         first = family.partition(".")[2].split("+")[0]
         subjects = exp.alias_(parquet(self.run.folder / "subjects" / f"{self.kind.name}.parquet"), "s", table=True)
-        query = exp.select(column(f"situation.{first}", "s")).from_(subjects)
+        query = exp.select(column(f"situation.{first}", "s")).from_(subjects, copy=False)
         found = self.db.value(query.where(exp.EQ(this=column("key", "s"), expression=text(self.key))))
         situations = exp.alias_(parquet(self.run.folder / "situations.parquet"), "s", table=True)
         shared = (
             exp.select(column("subjects", "s"))
-            .from_(situations)
+            .from_(situations, copy=False)
             .where(
                 both(
                     exp.EQ(this=column("family", "s"), expression=text(family)),
                     exp.EQ(this=column("situation", "s"), expression=exp.Literal.number(int(found))),
-                )
+                ),
+                copy=False,
             )
         )
         return int(found), int(self.db.value(shared))

@@ -42,7 +42,7 @@ def looked_back(run: PastRun, kind: KindDef, key: str, names: Iterable[str]) -> 
         return []
     source = exp.alias_(parquet(run.folder / "recalls" / f"{kind.name}.parquet"), "y", table=True)
     columns = ("recall", "year", "holds", "value", "source", "row")
-    query = exp.select(*(column(name, "y") for name in columns)).from_(source)
+    query = exp.select(*(column(name, "y") for name in columns)).from_(source, copy=False)
     is_it = exp.EQ(this=column("key", "y"), expression=text(key))
     query = query.where(both(is_it, exp.In(this=column("recall", "y"), expressions=[text(name) for name in wanted])))
     years: dict[str, list[YearBefore]] = {name: [] for name in wanted}

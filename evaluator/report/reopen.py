@@ -77,7 +77,7 @@ def reopen(folder: Path) -> Iterator[PastRun]:
 def _judged(database: Database, kind: KindDef, line: LineDef, folder: Path) -> exp.Table:
     """Return the points people decided on for a line."""
     file = exp.alias_(parquet(folder / "judged" / f"{kind.name}.parquet"), "j", table=True)
-    query = exp.select(*(column(name, "j") for name in JUDGED)).from_(file)
+    query = exp.select(*(column(name, "j") for name in JUDGED)).from_(file, copy=False)
     made = table(f"{kind.name}#judged points.{line.id}", "work")
     database.create(made, query.where(exp.EQ(this=column("line", "j"), expression=text(line.id))))
     return made
@@ -108,7 +108,7 @@ def _as_computed(pack: Pack, made: TableDef, kind: KindDef | None, file: Path) -
             named(column("reason", "f"), "#reason"),
         ]
         columns += [named(_stored(name, type_), name) for name, type_ in results_of(kind)]
-    return exp.select(*columns).from_(exp.alias_(parquet(file), "f", table=True))
+    return exp.select(*columns).from_(exp.alias_(parquet(file), "f", table=True), copy=False)
 
 
 def results_of(kind: KindDef) -> list[tuple[str, Type]]:

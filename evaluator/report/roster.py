@@ -54,8 +54,8 @@ def in_order(roster: RosterDef, made: SQL) -> exp.Select:
     """Return the query of a roster's rows in order."""
     return (
         exp.select(*(column(name, "r") for name in columns_of(roster)))
-        .from_(exp.alias_(made.copy(), "r", table=True))
-        .order_by(ordered(column("#position", "r")))
+        .from_(exp.alias_(made.copy(), "r", table=True), copy=False)
+        .order_by(ordered(column("#position", "r")), copy=False)
     )
 
 
@@ -150,7 +150,9 @@ def csv_query(pack: Pack, roster: RosterDef, made: SQL) -> exp.Select:
             value = guarded(choose(cases, plain) if cases else plain)
         cells.append(named(value, f"c{place}"))  # headings may be the same
     return (
-        exp.select(*cells).from_(exp.alias_(made.copy(), "r", table=True)).order_by(ordered(column("#position", "r")))
+        exp.select(*cells)
+        .from_(exp.alias_(made.copy(), "r", table=True), copy=False)
+        .order_by(ordered(column("#position", "r")), copy=False)
     )
 
 

@@ -134,7 +134,7 @@ class _Writer:
     def _subjects(self, kind: KindDef) -> None:
         where = self.state.location(kind.name)
         place = [named(column("#sid", "s"), "sid"), named(column("#key", "s"), "key")]
-        query = exp.select(*place).from_(exp.alias_(where, "s", table=True))
+        query = exp.select(*place).from_(exp.alias_(where, "s", table=True), copy=False)
         query = self._fields(kind.table, "s", query)
         query = query.select(
             column("is_assessed", "s"), column("is_ranked", "s"), named(column("#reason", "s"), "reason")
@@ -155,10 +155,13 @@ class _Writer:
 
     def _unnested(self, kind: KindDef, columns: dict[str, list[SQL]], file: Path) -> None:
         """Write one row for each entry of these lists, subject after subject."""
-        subjects = exp.select(exp.Star()).from_(exp.alias_(self.state.location(kind.name), "s", table=True))
+        subjects = exp.select(exp.Star()).from_(exp.alias_(self.state.location(kind.name), "s", table=True), copy=False)
         subjects = subjects.order_by(ordered(column("#sid", "s")))
         lists = [named(call("unnest", exp.Array(expressions=values)), name) for name, values in columns.items()]
-        self.db.write(exp.select(named(column("#key", "s"), "key"), *lists).from_(subjects.subquery("s")), file)
+        self.db.write(
+            exp.select(named(column("#key", "s"), "key"), *lists).from_(subjects.subquery("s", copy=False), copy=False),
+            file,
+        )
 
     def _score_lines(self, kind: KindDef) -> None:
         if not kind.lines:
@@ -202,10 +205,10 @@ class _Writer:
                 named(cast(exp.Null(), "TEXT") if is_condition else value, "value"),
                 named(column("#src", "y"), "source"), named(column("#row", "y"), "row"),
             ]  # fmt: skip
-            one = exp.select(*columns).from_(made)
+            one = exp.select(*columns).from_(made, copy=False)
             query = one if query is None else exp.union(query, one, distinct=False)
         if query is not None:
-            everything = exp.select(exp.Star()).from_(query.subquery("x"))
+            everything = exp.select(exp.Star()).from_(query.subquery("x", copy=False), copy=False)
             everything = everything.order_by(*(ordered(column(name, "x")) for name in ("recall", "key", "year")))
             self.db.write(everything, self.folder / "recalls" / f"{kind.name}.parquet")
 
@@ -216,10 +219,10 @@ class _Writer:
             if line.judged is not None:
                 made = exp.alias_(self.state.judged[kind.name, line.id], "j", table=True)
                 columns = [column(name, "j") for name in JUDGED]
-                one = exp.select(named(text(line.id), "line"), *columns).from_(made)
+                one = exp.select(named(text(line.id), "line"), *columns).from_(made, copy=False)
                 query = one if query is None else exp.union(query, one, distinct=False)
         if query is not None:
-            everything = exp.select(exp.Star()).from_(query.subquery("x"))
+            everything = exp.select(exp.Star()).from_(query.subquery("x", copy=False), copy=False)
             everything = everything.order_by(*(ordered(column(name, "x")) for name in ("line", "sid")))
             self.db.write(everything, self.folder / "judged" / f"{kind.name}.parquet")
 
@@ -283,7 +286,7 @@ class _Writer:
             exp.Create(this=made, kind="TABLE", expression=exp.select(*unnested), replace=True),
             list(columns.values()),
         )
-        everything = exp.select(*(column(c, "x") for c in columns)).from_(exp.alias_(made, "x", table=True))
+        everything = exp.select(*(column(c, "x") for c in columns)).from_(exp.alias_(made, "x", table=True), copy=False)
         self.db.write(everything.order_by(*(ordered(column(c, "x")) for c in columns)), self.folder / name)
 
     # --- what people read ---
@@ -295,8 +298,8 @@ class _Writer:
                 made = self.assessment.rosters[roster.name]
                 query = (
                     exp.select(exp.Star())
-                    .from_(made)
-                    .order_by(ordered(exp.column(exp.to_identifier("#position", quoted=True))))
+                    .from_(made, copy=False)
+                    .order_by(ordered(exp.column(exp.to_identifier("#position", quoted=True))), copy=False)
                 )
                 self.db.write(query, self.folder / "rosters" / f"{roster.name}.parquet")
                 write_csv(
@@ -333,7 +336,7 @@ class _Writer:
         query = exp.select(
             named(looked_up(files), "file"), named(looked_up(sheets), "sheet"), named(column("#row", "r"), "row"),
             *(column(name, "r") for name in names),
-        ).from_(exp.alias_(REJECTS, "r", table=True))  # fmt: skip
+        ).from_(exp.alias_(REJECTS, "r", table=True), copy=False)  # fmt: skip
         query = query.order_by(*(ordered(column(name, "r")) for name in ("#src", "#row", *names)))
         self.db.write(query, self.folder / "rejects.parquet")
         write_text_csv(self.db, query, self.folder / "rejects.csv")
@@ -404,7 +407,7 @@ def write_text_csv(db: Database, query: exp.Query, file: Path) -> None:
     """Write a CSV that Excel opens: UTF-8 with a mark, and no cell that could become a formula."""
     names = [name for name, *_ in db.rows(exp.Describe(this=query.copy()))]
     safe = exp.select(*(named(guarded(cast(column(name, "x"), "TEXT")), name) for name in names)).from_(
-        query.subquery("x")
+        query.subquery("x", copy=False), copy=False
     )
     plain = file.with_suffix(".part.csv")
     db.write(safe, plain)

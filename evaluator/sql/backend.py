@@ -64,7 +64,7 @@ class Database:
 
     def count(self, name: SQL, where: SQL | None = None) -> int:
         """Count rows."""
-        query = exp.select(exp.Count(this=exp.Star())).from_(name)
+        query = exp.select(exp.Count(this=exp.Star())).from_(name, copy=False)
         return int(self.value(query.where(where) if where is not None else query))
 
     def write(self, query: exp.Query, file: Path) -> None:

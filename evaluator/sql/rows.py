@@ -101,7 +101,11 @@ def linked(rows_of: Callable[[str, SQL | None], Rows], links: tuple[tuple[str, .
     assert ways is not None
     joined = (
         exp.select(exp.column(exp.Star(), table="x"), column("#link", "y"))
-        .from_(exp.alias_(rows_of("x", None).base, "x", table=True))
-        .join(ways.subquery("y"), on=exp.EQ(this=column("#sid", "x"), expression=column("#record", "y")))
+        .from_(exp.alias_(rows_of("x", None).base, "x", table=True), copy=False)
+        .join(
+            ways.subquery("y", copy=False),
+            on=exp.EQ(this=column("#sid", "x"), expression=column("#record", "y")),
+            copy=False,
+        )
     )
-    return rows_of("r", joined.subquery()), column("#link", "r")
+    return rows_of("r", joined.subquery(copy=False)), column("#link", "r")
