@@ -69,11 +69,13 @@ def run(
     return target
 
 
-def explain(run_folder: str | Path, subject: str) -> Explanation:
+def explain(run_folder: str | Path, subject: str, language: str | None = None) -> Explanation:
     """Explain the result of a subject of a run: its key or name, or kind:key. `str()` of it is the text.
+
+    `language` is zh or en; left out, the one the run was written in.
 
     Raises evaluator.diagnostics.Stop where the folder or the subject is none.
     """
     from evaluator.report.explain import explain as make
 
-    return make(Path(run_folder), subject)
+    return make(Path(run_folder), subject, language)

@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -40,6 +41,13 @@ class Format(StrEnum):
     json = "json"
 
 
+class Language(StrEnum):
+    """The language of what is shown."""
+
+    zh = "zh"
+    en = "en"
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         print(f"evaluator {__version__}")
@@ -56,6 +64,7 @@ def _options(
 
 
 PackFolder = Annotated[Path, typer.Argument(metavar="PACK", help="The folder of a rule pack.")]
+Lang = Annotated[Language | None, typer.Option("--lang", help="The language of what is shown [the pack's].")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN_FOLDER", help="A folder that a run wrote.")]
 
 
@@ -71,6 +80,7 @@ def run(
     accept_rejects: Annotated[
         bool, typer.Option("--accept-rejects", help="Go on without rows that cannot be read.")
     ] = False,
+    lang: Lang = None,
 ) -> None:
     """Assess a year and write its run folder.
 
@@ -81,6 +91,8 @@ def run(
 
     with _Progress() as progress:
         checked = evaluator.load_pack(pack)
+        if lang is not None:
+            checked = replace(checked, shown_in=lang.value)
         folder = evaluator.run(checked, data, year, out, history or [], accept_rejects, progress, _warn)
     print(run_summary(folder, checked))
 
@@ -121,6 +133,7 @@ def test(pack: PackFolder) -> None:
 def explain(
     run_folder: RunFolder,
     subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="Key or name of a subject, or kind:key.")],
+    lang: Lang = None,
 ) -> None:
     """Explain one subject's result.
 
@@ -128,7 +141,7 @@ def explain(
     """
     import evaluator
 
-    print(evaluator.explain(run_folder, subject))
+    print(evaluator.explain(run_folder, subject, lang and lang.value))
 
 
 @app.command()
@@ -136,11 +149,12 @@ def rosters(
     run_folder: RunFolder,
     roster: Annotated[str | None, typer.Option(help="Only this one: kind.id, or its id.")] = None,
     format: Annotated[Format, typer.Option(help="How to print.")] = Format.table,
+    lang: Lang = None,
 ) -> None:
     """Print the ranked rosters of a run."""
     from evaluator.report.summary import rosters_text
 
-    print(rosters_text(run_folder, roster, format.value), end="")
+    print(rosters_text(run_folder, roster, format.value, lang and lang.value), end="")
 
 
 @app.command()

@@ -7,7 +7,6 @@ totals of the pack are the figures to reach: a run that misses one stops.
 import json
 import os
 import shutil
-import time
 from pathlib import Path
 
 import pytest
@@ -17,8 +16,6 @@ import evaluator
 
 PACK = ROOT / "rules" / "five-star"
 FILE = Path(os.environ.get("EVALUATOR_REAL_DATA") or ROOT.parent / "shared" / "real") / "nursing-homes.csv"
-SECONDS = 60
-"""A run takes some four seconds; this is to see that it never takes minutes."""
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +24,7 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("the file of the programme is not here; EVALUATOR_REAL_DATA names its folder")
     data, out = tmp_path_factory.mktemp("homes"), tmp_path_factory.mktemp("run") / "five-star"
     shutil.copy(FILE, data)
-    begin = time.monotonic()
     evaluator.run(PACK, data, 2021, out)
-    assert time.monotonic() - begin < SECONDS
     return out
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 
 from evaluator.data.raw_tables import CSV_OPTIONS, no_glob, quoted, refused, selected, unload
-from evaluator.data.sheets import BLANK, Fault, Faults, Found, Row, Sheet, TextForm, headed, is_blank
+from evaluator.data.sheets import BLANK, Fault, Faults, Found, Row, Sheet, TextForm, headed, heading_row, is_blank
 from evaluator.data.text_files import BLOCK, scan
 
 _CSV_FAULTS = {
@@ -32,12 +32,12 @@ def find_csv(path: Path, _: Faults) -> Iterator[Found]:
         text = replace(text, delimiter="\t")
     elif ";" in line and "," not in line:
         text = replace(text, delimiter=";")
-    for row, cells in _records(path, text):
-        if not is_blank(cells):
-            is_one_line = row == 1 and not any("\n" in cell or "\r" in cell for cell in cells)
-            text = replace(text, width=len(cells), is_simple=text.is_simple and is_one_line)
-            yield "", headed(row, cells), text
-            return
+    headings = heading_row(_records(path, text))
+    if headings is not None:
+        row, cells = headings
+        is_one_line = row == 1 and not any("\n" in cell or "\r" in cell for cell in cells)
+        text = replace(text, width=len(cells), is_simple=text.is_simple and is_one_line)
+        yield "", headed(row, cells), text
 
 
 def _records(path: Path, text: TextForm) -> Iterator[tuple[int, list[str]]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +18,7 @@ Row = tuple[int, Sequence[str | None]]
 BLANK = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\ufeff\u200b"
 _HALF_WIDTH = {ord(c) + 0xFEE0: c for c in map(chr, range(0x30, 0x7B)) if c.isalnum()} | {0x3000: " "}
 _FAULTS_SHOWN = 20
+_MOST_TITLES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,30 @@ Found = tuple[str, list[Column], TextForm | None]
 def headed(row: int, cells: Iterable[str]) -> list[Column]:
     """Return the columns that a row of headings names, placed by their index from the left."""
     return [Column(clean(cell), str(i), row) for i, cell in enumerate(cells)]
+
+
+def heading_row(rows: Iterable[tuple[int, list[str]]]) -> tuple[int, list[str]] | None:
+    """Return the row of headings: the first with anything in it, but for up to two titles.
+
+    A title is one filled cell over a row of several that is no wider, as a cell merged over the sheet is saved.
+
+    >>> heading_row([(1, ["台账", ""]), (2, ["编号", "日期"])])
+    (2, ['编号', '日期'])
+    >>> heading_row([(1, ["编号"]), (2, ["7"])])
+    (1, ['编号'])
+    >>> heading_row([(1, ["编号"]), (2, ["7", "one cell too many"])])
+    (1, ['编号'])
+    """
+    filled = (row for row in rows if not is_blank(row[1]))
+    first = next(filled, None)
+    if first is None or _width(first) > 1:
+        return first
+    below = (row for row in islice(filled, _MOST_TITLES) if 1 < _width(row) and len(row[1]) <= len(first[1]))
+    return next(below, first)
+
+
+def _width(row: tuple[int, list[str]]) -> int:
+    return sum(not is_blank([cell]) for cell in row[1])
 
 
 def clean(text: str) -> str:

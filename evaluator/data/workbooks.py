@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 
 from python_calamine import CalamineWorkbook, SheetTypeEnum
 
-from evaluator.data.sheets import Fault, Faults, Found, Row, Sheet, headed, is_blank
+from evaluator.data.sheets import Fault, Faults, Found, Row, Sheet, headed, heading_row, is_blank
 
 EXCEL_ERRORS = (
     *("#N/A", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!"),
@@ -27,7 +27,7 @@ def find_workbook(path: Path, _: Faults) -> Iterator[Found]:
     """Find the worksheets with anything in them, and their columns."""
     with _opened(path) as book:
         for name in [sheet.name for sheet in book.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet]:
-            first = next((row for row in _grid(book, name) if not is_blank(row[1])), None)
+            first = heading_row(_grid(book, name))
             if first is not None:
                 yield name, headed(*first), None
 

@@ -85,6 +85,7 @@ def _check(context: Context, folder: Path, files: dict[str, bytes]) -> Pack:
         folder=folder,
         title={str(k): str(v) for k, v in file.title.items()},
         language=file.language,
+        shown_in=file.language,
         period=file.period,
         gap=file.history.gap if file.history else None,
         in_force=file.in_force,

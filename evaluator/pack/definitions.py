@@ -349,7 +349,8 @@ class Pack:
     name: str
     folder: Path
     title: dict[str, str]
-    language: str
+    language: str  # the pack is written in
+    shown_in: str  # the language of what readers see
     period: Period
     gap: str | None
     in_force: InForce | None
@@ -368,5 +369,5 @@ class Pack:
 
     def label(self, *names: str) -> str:
         """Return what readers see for the first of these names that has a label; the last one where none has."""
-        known = self.labels.get(self.language, {})
+        known = self.labels.get(self.shown_in, {})
         return next((known[name] for name in names if name in known), names[-1])

@@ -148,9 +148,9 @@ class Explanation:
         return explanation_text(self)
 
 
-def explain(folder: Path, subject: str) -> Explanation:
+def explain(folder: Path, subject: str, language: str | None = None) -> Explanation:
     """Explain a subject of a run, given by its key or name, or as kind:key; raise Stop where there is none such."""
-    with reopen(folder) as run:
+    with reopen(folder, language) as run:
         kind, key = _find(run, subject)
         return _Explainer(run, kind, key).explanation()
 

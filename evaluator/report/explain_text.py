@@ -186,7 +186,7 @@ def _settled(found: Explanation, verdict: ExplainedVerdict) -> str:
 
 def _proposal(found: Explanation, model: Rule | Verdict) -> str:
     pack = found.pack
-    who = f"（{say(pack, 'by')}: {model.by}）" if model.by else ""
+    who = say(pack, "by", model.by) if model.by else ""
     return f"{say(pack, 'proposal')}: {model.action}{who}"
 
 

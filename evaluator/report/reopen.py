@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -46,13 +46,14 @@ class PastRun:
 
 
 @contextmanager
-def reopen(folder: Path) -> Iterator[PastRun]:
-    """Open a run folder; raise Stop where it is none."""
+def reopen(folder: Path, language: str | None = None) -> Iterator[PastRun]:
+    """Open a run folder, shown in the language it was written in or in another; raise Stop where it is none."""
     problems = Problems()
     manifest = read_manifest(folder, problems)
     problems.stop_on_errors()
     assert manifest is not None
     pack = load_pack(folder / "pack")
+    pack = replace(pack, shown_in=language or manifest.get("language", pack.language))
     database = Database()
     try:
         start, end = (date.fromisoformat(day) for day in manifest["period"])

@@ -360,6 +360,7 @@ class _Writer:
                 "title": pack.title,
                 "sha256": _digest({name: hashlib.sha256(content).hexdigest() for name, content in pack.files.items()}),
             },
+            "language": pack.shown_in,
             "year": self.state.year,
             "period": [self.state.start.isoformat(), self.state.end.isoformat()],
             "data": {

@@ -19,7 +19,7 @@ def run_summary(folder: Path, pack: Pack) -> str:
     """Say what a run did: who was assessed, what was left out, totals beside the published ones, where it lies."""
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     counts = manifest["counts"]
-    lines = [f"{pack.title.get(pack.language) or next(iter(pack.title.values()))} · {manifest['year']}"]
+    lines = [f"{pack.title.get(pack.shown_in) or next(iter(pack.title.values()))} · {manifest['year']}"]
     lines.append(", ".join(f"{pack.label(kind)} {count}" for kind, count in counts["subjects"].items()))
     for name, count in counts["outside_the_year"].items():
         lines.append(say(pack, "outside", name, count))
@@ -46,9 +46,9 @@ def reconcile_table(pack: Pack, controls: list[dict[str, Any]]) -> str:
     return as_table(headings, rows, [False, True, True, False])
 
 
-def rosters_text(folder: Path, wanted: str | None, form: str) -> str:
+def rosters_text(folder: Path, wanted: str | None, form: str, language: str | None = None) -> str:
     """Return the rosters of a run as tables, CSV or JSON."""
-    with reopen(folder) as run:
+    with reopen(folder, language) as run:
         chosen = _chosen(run, wanted)
         if form == "json":
             made = [

@@ -34,7 +34,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "otherwise": ("其余情形", "otherwise"),
     "note": ("说明", "note"),
     "proposal": ("建议", "proposal"),
-    "by": ("决定机关", "decided by"),
+    "by": ("（决定机关: {0}）", " (decided by: {0})"),
     "rejects": (
         "本次评定排除了 {0} 行不合格数据，见 rejects.csv",
         "{0} rejected rows were left out, see rejects.csv",
@@ -82,21 +82,21 @@ _WORDS: dict[str, tuple[str, str]] = {
 
 
 def say(pack: Pack, key: str, *values: object) -> str:
-    """Return a fixed word or sentence in the pack's language."""
+    """Return a fixed word or sentence in the readers' language."""
     zh, en = _WORDS[key]
-    return (zh if pack.language == "zh" else en).format(*values)
+    return (zh if pack.shown_in == "zh" else en).format(*values)
 
 
 def name_of(pack: Pack, kind: str, name: str) -> str:
     """Return what readers see for a name of a kind: its label, or the heading of its column."""
     leaf = name.rsplit(".", 1)[-1]
-    known = pack.labels.get(pack.language, {})
+    known = pack.labels.get(pack.shown_in, {})
     for candidate in (f"{kind}.{name}", name, leaf):
         if candidate in known:
             return known[candidate]
     if name in ("rank", "total"):
         return say(pack, name)
-    field = pack.kinds[kind].table.fields.get(name)
+    field = pack.kinds[kind].table.fields.get(name) if pack.shown_in == pack.language else None
     return field.headings[0] if field is not None and field.headings else name
 
 
