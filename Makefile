@@ -11,11 +11,7 @@ export CPPFLAGS := $(CPPFLAGS) -DPyEval_CallObject=PyObject_CallObject
 
 demo: $(VENV)/run
 	@rm -rf results
-	@$(BIN)/evaluator run rules/daguan --data fixtures/daguan/2020 --year 2020 --out results/daguan-2020
-	@echo
-	@$(BIN)/evaluator run rules/daguan --data fixtures/daguan/2021 --year 2021 --out results/daguan-2021 --history results/daguan-2020
-	@echo
-	@$(BIN)/evaluator rosters results/daguan-2021
+	@$(BIN)/evaluator demo daguan
 	@echo
 	@echo "The results lie in results/daguan-2020 and results/daguan-2021; rosters.xlsx there opens in Excel."
 

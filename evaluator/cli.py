@@ -158,6 +158,32 @@ def rosters(
 
 
 @app.command()
+def demo(
+    place: Annotated[str | None, typer.Argument(metavar="PLACE", help="A place that comes with the package.")] = None,
+    out: Annotated[Path, typer.Option(help="The folder for the run folders.")] = Path("results"),
+    list_: Annotated[bool, typer.Option("--list", help="List the places.")] = False,
+    lang: Lang = None,
+) -> None:
+    """Assess a place that comes with the package.
+
+    Runs every year of its sheets, and prints the rosters of the last one.
+    """
+    from evaluator.demo import place_named, places_table, run_place
+    from evaluator.report.summary import rosters_text, run_summary
+
+    language = lang and lang.value
+    if list_ or place is None:
+        print(places_table(language))
+        return
+    chosen = place_named(place)
+    with _Progress() as progress:
+        pack, folders = run_place(chosen, out, language, progress)
+    for folder in folders.values():
+        print(run_summary(folder, pack), end="\n\n")
+    print(rosters_text(folder, None, "table", language), end="")
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON Schema of pack files.
 

@@ -315,6 +315,7 @@ CODES: dict[str, Code] = {
     "R201": Code("no such subject", "an explanation is of one subject", "give its key or its name as in the roster"),
     "R202": Code("several subjects", "an explanation is of one subject", "put the kind before it: kind:key"),
     "R203": Code("no such roster", "the run folder has only the rosters of its pack", "use one of them"),
+    "R204": Code("no such place", "only some places come with the package", "list them with evaluator demo --list"),
     # --- engine and environment ---------------------------------------------------------------------------
     "E101": Code(
         "the rule engine is missing or broken",

@@ -70,17 +70,17 @@ def without_duplicates(context: Context, made: TableDef, typed: exp.Select) -> e
     )
     judged = context.make(
         f"{made.name}#judged",
-        exp.select(exp.column(exp.Star(), table="c"), named(reason, "reason")).from_(
+        exp.select(exp.column(exp.Star(), table="c"), named(reason, "#reason")).from_(
             typed.subquery("c", copy=False), copy=False
         ),
     )
     headings = text(" + ".join(made.fields[k].headings[0] for k in made.key))
     shown = call("concat_ws", text("/"), *(_shown(made, key, i) for i, key in enumerate(made.key)))
-    context.reject(_with_keys(made, refused(made, judged, headings, shown, column("reason", "c")), "c"))
+    context.reject(_with_keys(made, refused(made, judged, headings, shown, column("#reason", "c")), "c"))
     return (
         exp.select(*(column(name, "c") for name in stored))
         .from_(exp.alias_(judged, "c", table=True), copy=False)
-        .where(is_null(column("reason", "c")), copy=False)
+        .where(is_null(column("#reason", "c")), copy=False)
     )
 
 

@@ -24,6 +24,7 @@ from evaluator.engine.score import line_columns
 from evaluator.engine.state import points_column
 from evaluator.pack.definitions import Formula, KindDef, LineDef, Pack, RuleDef, VerdictDef
 from evaluator.pack.entries import APPROVALS, JUDGEMENTS
+from evaluator.pack.model_judgement import Times, Veto
 from evaluator.pack.nodes import Const, Lookup, Name, Node, Recall, Setting
 from evaluator.pack.scalars import NAME
 from evaluator.pack.types import BOOLEAN, INTEGER, NUMBER, TEXT
@@ -66,6 +67,15 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Effect:
+    """A factor or veto that took effect: what it multiplied by or set the total to, why, and where it is written."""
+
+    number: Decimal
+    reason: str
+    model: Times | Veto
+
+
+@dataclass(frozen=True, slots=True)
 class ExplainedLine:
     """A line of the score with its figures; a line that does not apply has no points."""
 
@@ -76,8 +86,8 @@ class ExplainedLine:
     before_bounds: Decimal
     points: Decimal
     evidence: list[Evidence]
-    factors: list[tuple[str, Decimal]]  # of those that apply: condition and what it multiplies by
-    veto: int = 0  # number of the veto that holds
+    factors: list[Effect]
+    veto: Effect | None = None
 
     @property
     def cut(self) -> Decimal:
@@ -260,15 +270,18 @@ class _Explainer:
             else:
                 reckoning = f"{say(self.pack, 'does not apply')}: {self._with_values(line.when)}"
             factors = [
-                (one.when.text if one.when is not None else "", factor)
+                Effect(factor, self._because(one.when, one.by), one.model)
                 for n, one in enumerate(line.times, 1)
                 if (factor := stored[f"factor.{line.id}.{n}"]) is not None
             ]
             if factors:
                 sum_of_all = plain_number(stored[f"before.{line.id}"])
-                factored = [sum_of_all, *(plain_number(factor) for _, factor in factors)]
+                factored = [sum_of_all, *(plain_number(factor.number) for factor in factors)]
                 reckoning = (f"{reckoning} = " if reckoning not in ("", sum_of_all) else "") + " × ".join(factored)
-            veto = int(stored["veto.total"]) if line.veto else 0
+            veto = None
+            if line.veto and (held := int(stored["veto.total"])):
+                first = line.veto[held - 1]
+                veto = Effect(points, self._because(first.when, first.to), first.model)
             explained.append(ExplainedLine(line, applies, count, reckoning, raw, points, evidence, factors, veto))
         return explained
 
@@ -304,6 +317,11 @@ class _Explainer:
         elif line.judged is not None:
             parts += [plain_number(award.points) for award in own if award.what == "judged"]
         return " + ".join(parts)
+
+    def _because(self, when: Formula | None, number: Formula) -> str:
+        """Write the condition, and how the number came about unless it is written down."""
+        said = [self._with_values(when)] if when is not None else []
+        return "; ".join([*said, self._with_values(number)] if self.values_in(number) else said)
 
     def _with_values(self, formula: Formula) -> str:
         """Write an expression, and the values of its names."""

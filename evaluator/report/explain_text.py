@@ -25,6 +25,9 @@ def explanation_text(found: Explanation) -> str:
         lines.append(" · ".join(result))
     if found.lines:
         lines += ["", say(pack, "score"), "", _score(found)]
+        effects = [effect for line in found.lines for effect in _effects(found, line)]
+        if effects:
+            lines += ["", *effects]
         for line in found.lines:
             if line.evidence:
                 lines += [
@@ -76,8 +79,8 @@ def _score(found: Explanation) -> str:
         if made.min is not None:
             bounds.append(f"≥ {made.min.text}")
         cut = line.cut
-        if line.veto:
-            bounds.append(f"{say(pack, 'veto')}: {made.veto[line.veto - 1].when.text}")
+        if line.veto is not None:
+            bounds.append(say(pack, "veto"))
         rows.append(
             [
                 "  " * made.depth + _line_name(found, made.id),
@@ -90,6 +93,20 @@ def _score(found: Explanation) -> str:
             ]
         )
     return as_table(headings, rows, [False, False, True, False, True, True, False])
+
+
+def _effects(found: Explanation, line: ExplainedLine) -> list[str]:
+    """Say of each factor and veto that took effect what it did, and why."""
+    name = _line_name(found, line.definition.id)
+    made = [(f"× {plain_number(one.number)}", one) for one in line.factors]
+    if line.veto is not None:
+        made.append((f"= {plain_number(line.veto.number)} {say(found.pack, 'veto')}", line.veto))
+    return [
+        f"  {name} {what}"
+        + (f" ← {one.reason}" if one.reason else "")
+        + f"  {_place(one.model.at)}{_clause(one.model.clause)}"
+        for what, one in made
+    ]
 
 
 def _place(at: object) -> str:
@@ -213,6 +230,8 @@ def _clauses(found: Explanation) -> list[str]:
     for line in found.lines:
         if line.definition.is_in_force:
             names[str(line.definition.model.clause or "")] = None
+            for effect in [*line.factors, *([line.veto] if line.veto is not None else [])]:
+                names[str(effect.model.clause or "")] = None
     for verdict in found.verdicts:
         for rule in verdict.rules:
             if rule.is_in_force:

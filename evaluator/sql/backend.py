@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
+import socket
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -13,6 +16,32 @@ from sqlglot import exp
 
 from evaluator.diagnostics import Cell, Problems, Stop
 from evaluator.sql.trees import SEPARATOR, SQL, text
+
+
+class _Interrupts:
+    """Ctrl-C reaches a query at once: a query in one long piece would see it only at its end."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.ends: tuple[socket.socket, socket.socket] | None = None
+        if threading.current_thread() is not threading.main_thread():
+            return  # only the main thread is told of signals
+        self.ends = socket.socketpair()
+        self.ends[1].setblocking(False)
+        self.before = signal.set_wakeup_fd(self.ends[1].fileno(), warn_on_full_buffer=False)
+        threading.Thread(target=self._pass_on, args=(self.ends[0], connection), daemon=True).start()
+
+    @staticmethod
+    def _pass_on(told: socket.socket, connection: duckdb.DuckDBPyConnection) -> None:
+        while number := told.recv(1):
+            if number[0] == signal.SIGINT:
+                connection.interrupt()
+        told.close()
+
+    def end(self) -> None:
+        """Listen no longer."""
+        if self.ends is not None:
+            signal.set_wakeup_fd(self.before)
+            self.ends[1].close()
 
 
 class Database:
@@ -32,6 +61,7 @@ class Database:
         self.connection = duckdb.connect(":memory:", config=settings)
         for schema in ("raw", "data", "work"):
             self.connection.execute(f"create schema {schema}")
+        self.interrupts = _Interrupts(self.connection)
         self.places: list[tuple[str, str]] = []  # of each source: file and sheet
 
     def run(self, query: SQL, parameters: object = None) -> duckdb.DuckDBPyConnection:
@@ -83,6 +113,7 @@ class Database:
 
     def close(self) -> None:
         """Let go of the connection and its files."""
+        self.interrupts.end()
         self.connection.close()
 
     def cell(self, source: Any, row: Any, column: str = "") -> Cell:
