@@ -68,6 +68,9 @@ class Names:
         self.types, self.unknown, self.parameters = types, unknown, parameters or {}
         self.has_history = True
 
+    def values_left(self, hops: tuple[str, ...], leaf: str) -> None:
+        return None
+
     def find(self, parts: list[str]) -> Found:
         paths = [name.split(".") for name in self.types]
         for place, part in enumerate(parts):

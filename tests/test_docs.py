@@ -103,7 +103,7 @@ def run_command(command: str) -> str | None:
             rf"^{words[1]}:.*\n((?:\t.*\n)*)", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE
         )
         assert made_by, f"the Makefile has no target {words[1]}"
-        for line in re.findall(r"^\t@?\$\(BIN\)/(evaluator run .*)$", made_by[1], re.MULTILINE):
+        for line in re.findall(r"^\t@?\$\(BIN\)/(evaluator .*)$", made_by[1], re.MULTILINE):
             printed, code = run_here(shlex.split(line))
             assert code == 0, printed
         return None

@@ -72,14 +72,14 @@ def check_aggregate(context: Context, model: Aggregate, kind: str | None) -> Agg
     operand_text, descending = model.operand, False
     operand = where = within = default = None
     good = True
+    if model.where is not None:
+        where = compile_formula(model.where, scope, "boolean")
+        good = where is not None
     if operand_text is not None:
         part, descending = split_order(str(operand_text)) if model.function == "rank" else (str(operand_text), False)
         wanted: dict[str, Base] = {"sum": "number", "any": "boolean"}
-        operand = compile_formula(operand_text, scope, wanted.get(model.function), part)
-        good = operand is not None and check_order(context, operand, model.function)
-    if model.where is not None:
-        where = compile_formula(model.where, scope, "boolean")
-        good = good and where is not None
+        operand = compile_formula(operand_text, scope.where(where), wanted.get(model.function), part)
+        good = good and operand is not None and check_order(context, operand, model.function)
     if model.within is not None and model.within != "all":
         within = compile_formula(model.within, scope, None)
         good = good and within is not None

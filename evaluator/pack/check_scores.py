@@ -36,8 +36,8 @@ def _line(context: Context, model: Line, kind: str, id_: str, parent: str | None
             assert model.points is not None
             record = record_scope(context, str(model.each), kind)
             links = record_links(context, str(model.each), kind, model.via, model.each.at)
-            each_points = compile_formula(model.points, record, "number")
             where = compile_optional(model.where, record, "boolean")
+            each_points = compile_formula(model.points, record.where(where), "number")
             if links is not None and each_points is not None:
                 period = check_period(context, model.period, str(model.each))
                 aggregate = AggregateDef(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from evaluator.pack.nodes import Compare, Const, Junction, Name, Node, Not, OneOf
 
+Path = tuple[tuple[str, ...], str]
+"""The way to a name's value: over which refs, and what it is called there."""
+
 
 def can_both_hold(one: Node | None, other: Node | None) -> bool:
     """Return False only where the two certainly exclude each other."""
@@ -16,6 +19,26 @@ def can_both_hold(one: Node | None, other: Node | None) -> bool:
         if isinstance(a, Junction):
             return all(can_both_hold(part, b) for part in a.parts)
     return not _exclude(one, other)
+
+
+def values_left(condition: Node | None) -> dict[Path, frozenset[object]]:
+    """Return the only values a condition leaves to the names it compares with values."""
+    if condition is None:
+        return {}
+    if isinstance(condition, Junction) and condition.op == "and":
+        left: dict[Path, frozenset[object]] = {}
+        for part in condition.parts:
+            for path, values in values_left(part).items():
+                left[path] = left[path] & values if path in left else values
+        return left
+    found = _values(condition)
+    if found is None and isinstance(condition, Not) and isinstance(condition.operand, (OneOf, Compare)):
+        operand = condition.operand
+        name = operand.operand if isinstance(operand, OneOf) else operand.left
+        refused = _values(operand)
+        if refused is not None and name.type.values:
+            found = (refused[0], frozenset(name.type.values) - refused[1])
+    return {} if found is None else {found[0]: found[1]}
 
 
 def _exclude(one: Node, other: Node) -> bool:
@@ -32,10 +55,7 @@ def _exclude(one: Node, other: Node) -> bool:
     return bool(low and high and low[0] == high[0] and (_apart(low, high) or _apart(high, low)))
 
 
-_Path = tuple[tuple[str, ...], str]
-
-
-def _path(node: Node) -> _Path | None:
+def _path(node: Node) -> Path | None:
     return (node.hops, node.leaf) if isinstance(node, Name) else None
 
 
@@ -46,7 +66,7 @@ def _same(one: Node, other: Node) -> bool:
     return _values(one) is not None and _values(one) == _values(other)
 
 
-def _values(node: Node) -> tuple[_Path, frozenset[object]] | None:
+def _values(node: Node) -> tuple[Path, frozenset[object]] | None:
     """Return a name and the only values the condition lets it have."""
     if isinstance(node, Name):
         path = _path(node)
@@ -68,7 +88,7 @@ def _values(node: Node) -> tuple[_Path, frozenset[object]] | None:
     return None
 
 
-def _bound(node: Node) -> tuple[_Path, str, object] | None:
+def _bound(node: Node) -> tuple[Path, str, object] | None:
     if isinstance(node, Compare) and isinstance(node.right, Const):
         path, value, kind = _path(node.left), node.right.value, node.left.type
         if path is not None:
@@ -77,7 +97,7 @@ def _bound(node: Node) -> tuple[_Path, str, object] | None:
     return None
 
 
-def _apart(low: tuple[_Path, str, object], high: tuple[_Path, str, object]) -> bool:
+def _apart(low: tuple[Path, str, object], high: tuple[Path, str, object]) -> bool:
     """Return whether values under `high` all lie below those over `low`."""
     if low[1] not in (">", ">=", "=") or high[1] not in ("<", "<=", "="):
         return False

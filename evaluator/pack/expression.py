@@ -367,6 +367,8 @@ class _Compiler:
             values = (True, False) if node.type.base == "boolean" else node.type.values
             if isinstance(node, Const):
                 values = (node.value,)
+            if isinstance(node, Name) and (left := self.scope.values_left(node.hops, node.leaf)) is not None:
+                values = tuple(value for value in values if value in left)
             missing = [value for value in values if covered is not None and value not in covered]
             if missing:
                 raise Wrong("P408", f"{name} has no entry for {', '.join(map(str, missing))}", node.place)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from evaluator.pack.context import Context, Symbol
+from evaluator.pack.definitions import Formula
+from evaluator.pack.exclusion import values_left
 from evaluator.pack.model_judgement import Line
 from evaluator.pack.types import BOOLEAN, INTEGER, NUMBER, Found, ParameterType, Type
 
@@ -86,6 +89,15 @@ class NameScope:
     subject: str | None
     is_record: bool
     fields_only: bool = False
+    left: Mapping[tuple[tuple[str, ...], str], frozenset[object]] = field(default_factory=dict)
+
+    def values_left(self, hops: tuple[str, ...], leaf: str) -> frozenset[object] | None:
+        """Return the only values a name can have here, as a condition beside the expression says so."""
+        return self.left.get((hops, leaf))
+
+    def where(self, condition: Formula | None) -> NameScope:
+        """Return this scope for what counts only where a condition holds."""
+        return replace(self, left=values_left(condition.node if condition is not None else None))
 
     @property
     def has_history(self) -> bool:

@@ -71,6 +71,9 @@ class Scope(Protocol):
     def parameter(self, name: str) -> ParameterType | None:
         """Return a parameter of the pack."""
 
+    def values_left(self, hops: tuple[str, ...], leaf: str) -> frozenset[object] | None:
+        """Return the only values a name can have where the expression counts; None where it can have any."""
+
     @property
     def has_history(self) -> bool:
         """Whether functions over years may be called here."""
