@@ -310,6 +310,20 @@ def test_faults_are_not_told_for_ever(tmp_path: Path) -> None:
     assert len(faults(tmp_path, "a\n" + "1,2\n" * 1000)) == 21
 
 
+@pytest.mark.parametrize("titles", [["区政协台账"], ["区政协台账", "填报：办公室"]])
+def test_titles_above_the_headings_are_passed_over(
+    titles: list[str], tmp_path: Path, con: duckdb.DuckDBPyConnection
+) -> None:
+    """A title merged over the sheet is one cell; rows keep the numbers a clerk sees."""
+    rows = [*([title, "", ""] for title in titles), ["编号", "日期", "备注"], ["1", "2021.3.5", ""], ["2", "", "补"]]
+    (tmp_path / "甲.csv").write_text(as_csv(rows), encoding="gb18030")
+    write_workbook(tmp_path / "乙.xlsx", rows)
+    wanted = [(len(titles) + 2, "1", "2021.3.5", None), (len(titles) + 3, "2", None, "补")]
+    tables, problems = read(con, tmp_path)
+    assert not problems
+    assert [*tables.values()] == [wanted, wanted]
+
+
 def test_folder_is_walked_in_order_and_never_left(tmp_path: Path, con: duckdb.DuckDBPyConnection) -> None:
     assert [p.code for p in read(con, tmp_path / "none")[1]] == ["D101"]
     data = tmp_path / "data"

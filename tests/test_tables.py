@@ -454,6 +454,24 @@ def test_nothing_is_lost(pack: Pack, tmp_path: Path, acts: list[Any], visits: li
     assert not visited & found.reasons("visits").keys()
 
 
+def test_rows_twice_where_a_field_is_called_reason(tmp_path: Path) -> None:
+    """What is wrong with a row is told apart from what the row says."""
+    notes = "{key: id, fields: {id: text, reason: text}}"
+    made = write_pack(
+        tmp_path / "pack",
+        pack=f"pack: notes\nlanguage: zh\ntitle: {{zh: 记事}}\ntables:\n  notes: {notes}",
+        person="subject: person\nkey: id\nfields: {id: text}",
+    )
+    rows = [("1", "甲"), ("2", "乙"), ("2", "乙"), ("3", "丙"), ("3", "丁")]
+    write_csv(tmp_path / "data" / "notes.csv", ("id", "reason"), rows)
+    write_csv(tmp_path / "data" / "person.csv", ("id",), [("p",)])
+    found = read(load_pack(made), tmp_path / "data")
+    assert [row["reason"] for row in found.tables["notes"]] == ["甲", "乙"]
+    assert {row: why[0][2] for row, why in found.reasons("notes").items()} == {
+        4: "the same row again", 5: "another row has this key", 6: "another row has this key",
+    }  # fmt: skip
+
+
 def is_reason(value: str) -> bool:
     """Whether this is why a cell is rejected, and not what it is read as."""
     return value.startswith(("not ", "an error", "borne"))

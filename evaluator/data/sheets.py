@@ -130,7 +130,7 @@ def heading_row(rows: Iterable[tuple[int, list[str]]]) -> tuple[int, list[str]] 
     first = next(filled, None)
     if first is None or _width(first) > 1:
         return first
-    below = (row for row in islice(filled, _MOST_TITLES) if 1 < _width(row) and len(row[1]) <= len(first[1]))
+    below = (row for row in islice(filled, _MOST_TITLES) if _width(row) > 1 and len(row[1]) <= len(first[1]))
     return next(below, first)
 
 

@@ -25,7 +25,8 @@ from evaluator.sql.trees import (
     window,
 )
 
-_PLACE = ("#source", "#src", "#row", "#column", "part", "nth")
+# names of our own begin with #, so that no label or field of a pack is one of them
+_PLACE = ("#source", "#src", "#row", "#column", "#part", "#nth")
 
 
 def unfolded(context: Context, made: TableDef) -> exp.Select:
@@ -44,7 +45,7 @@ def unfolded(context: Context, made: TableDef) -> exp.Select:
             named(on_source, "#place"),
         )
         .from_(exp.alias_(checked_cells, "c", table=True), copy=False)
-        .where(is_null(column("reason", "c")), copy=False)
+        .where(is_null(column("#reason", "c")), copy=False)
     )
     # ordered as the source is, then by place on the record
     sid = exp.Add(
@@ -73,7 +74,7 @@ def _unfold(made: TableDef) -> UnfoldDef:
 
 def _order() -> list[exp.Ordered]:
     """Order what is unfolded as it stands on the record; columns that the pack does not name, by their headings."""
-    return [ordered(column("part", "c")), ordered(column("nth", "c"))]
+    return [ordered(column("#part", "c")), ordered(column("#nth", "c"))]
 
 
 def _record(unfold: UnfoldDef) -> list[SQL]:
@@ -94,43 +95,43 @@ def _check(context: Context, made: TableDef) -> exp.Table:
     holds = made.fields[unfold.holds]
     kept = [*_PLACE, unfold.label]
     cells = _cells(made) if unfold.columns else _cells_of_others(context, made)
-    tidy = exp.select(*(column(c, "u") for c in kept), named(cleaned(column("words", "u")), "words")).from_(
+    tidy = exp.select(*(column(c, "u") for c in kept), named(cleaned(column("#words", "u")), "#words")).from_(
         cells.subquery("u", copy=False), copy=False
     )
     found = _read(holds, tidy, kept)
     if unfold.is_names:
-        found = found.where(exp.Not(this=is_null(column("words", "r"))), copy=False)
+        found = found.where(exp.Not(this=is_null(column("#words", "r"))), copy=False)
     same = [column("#source", "c"), *([] if unfold.columns else [column(unfold.label, "c")])]
     twice = text("another cell of this row has this " + unfold.label)
     if unfold.is_names:
         same, twice = [*same, column(unfold.holds, "c")], text("named twice on this record")
     again = window(exp.RowNumber(), same, _order())
-    branches: list[tuple[SQL, SQL]] = [(exp.Not(this=is_null(column("fault", "c"))), column("fault", "c"))]
+    branches: list[tuple[SQL, SQL]] = [(exp.Not(this=is_null(column("#fault", "c"))), column("#fault", "c"))]
     if unfold.is_names or not unfold.columns:
         branches.append((exp.GT(this=again, expression=number(1)), twice))
     checked_cells = context.make(
         f"{made.name}#checked",
         exp.select(
-            *(column(c, "c") for c in (*kept, "words", unfold.holds)),
-            named(choose(branches), "reason"),
+            *(column(c, "c") for c in (*kept, "#words", unfold.holds)),
+            named(choose(branches), "#reason"),
         ).from_(found.subquery("c", copy=False), copy=False),
     )
-    words = exp.Coalesce(this=column("words", "c"), expressions=[text("")])
-    context.reject(refused(made, checked_cells, column("#column", "c"), words, column("reason", "c")))
+    words = exp.Coalesce(this=column("#words", "c"), expressions=[text("")])
+    context.reject(refused(made, checked_cells, column("#column", "c"), words, column("#reason", "c")))
     return checked_cells
 
 
 def _read(f: FieldDef, cells: exp.Select, kept: list[str]) -> exp.Select:
     """Return cells, of which `words` holds the text, with the value of a field and with what is wrong, as `fault`."""
     joins: list[tuple[SQL, SQL]] = []
-    words = column("words", "r")
+    words = column("#words", "r")
     if f.type.base == "ref":
         value, fault = resolved(f, words, joins)
     else:
-        typed = named(parsed(f.type, f.spellings, column("words", "t")), f.name)
+        typed = named(parsed(f.type, f.spellings, column("#words", "t")), f.name)
         cells = exp.select(exp.column(exp.Star(), table="t"), typed).from_(cells.subquery("t", copy=False), copy=False)
         value, fault = checked(f, words)
-    found = exp.select(*(column(c, "r") for c in (*kept, "words")), named(value, f.name), named(fault, "fault"))
+    found = exp.select(*(column(c, "r") for c in (*kept, "#words")), named(value, f.name), named(fault, "#fault"))
     found = found.from_(cells.subquery("r", copy=False), copy=False)
     for target, on in joins:
         found = left_join(found, target, on)
@@ -145,7 +146,7 @@ def _cells(made: TableDef) -> exp.Query:
         cell = column(f"{made.name}#{label}#text", "s")
         columns: list[SQL] = [
             named(column("#sid", "s"), "#source"), column("#src", "s"), column("#row", "s"),
-            named(text(label), unfold.label), named(text(headings[0]), "#column"), named(number(place), "part"),
+            named(text(label), unfold.label), named(text(headings[0]), "#column"), named(number(place), "#part"),
         ]  # fmt: skip
         query = exp.select(*columns, *_pieces(unfold, cell)).from_(
             exp.alias_(table(unfold.source), "s", table=True, copy=False), copy=False
@@ -160,17 +161,17 @@ def _cells_of_others(context: Context, made: TableDef) -> exp.Query:
     listed = column(f"{made.name}##others#text", "s")
     cells = exp.select(
         named(column("#sid", "s"), "#source"), column("#src", "s"), column("#row", "s"),
-        named(call("generate_subscripts", listed, number(1)), "place"), named(call("unnest", listed.copy()), "cell"),
+        named(call("generate_subscripts", listed, number(1)), "#at"), named(call("unnest", listed.copy()), "#cell"),
     ).from_(exp.alias_(table(unfold.source), "s", table=True, copy=False), copy=False)  # fmt: skip
     on = both(
-        *(exp.EQ(this=column(name, "s"), expression=column(name, "h")) for name in ("#src", "place")),
-        is_null(column("fault", "h")),
+        *(exp.EQ(this=column(name, "s"), expression=column(name, "h")) for name in ("#src", "#at")),
+        is_null(column("#fault", "h")),
     )
     return (
         exp.select(
             *(column(name, "s") for name in ("#source", "#src", "#row")),
-            *(column(name, "h") for name in ("#column", "part", unfold.label)),
-            *_pieces(unfold, column("cell", "s")),
+            *(column(name, "h") for name in ("#column", "#part", unfold.label)),
+            *_pieces(unfold, column("#cell", "s")),
         )
         .from_(cells.subquery("s", copy=False), copy=False)
         .join(exp.alias_(_headings(context, made), "h", table=True), on=on, copy=False)
@@ -184,35 +185,35 @@ def _headings(context: Context, made: TableDef) -> exp.Table:
         exp.select(
             named(cast(number(source), "BIGINT"), "#src"),
             named(cast(number(context.sheets[source].heading_row), "BIGINT"), "#row"),
-            named(cast(number(place), "BIGINT"), "place"),
-            named(text(heading), "#column"), named(text(heading), "words"), named(text(heading), "part"),
+            named(cast(number(place), "BIGINT"), "#at"),
+            named(text(heading), "#column"), named(text(heading), "#words"), named(text(heading), "#part"),
         )
         for source, headings in context.others.get(made.name, [])
         for place, heading in enumerate(headings, 1)
     ]  # fmt: skip
     if not parts:
-        nothing = [named(cast(exp.Null(), "BIGINT"), name) for name in ("#src", "#row", "place")]
-        nothing += [named(cast(exp.Null(), "TEXT"), name) for name in ("#column", "words", "part")]
+        nothing = [named(cast(exp.Null(), "BIGINT"), name) for name in ("#src", "#row", "#at")]
+        nothing += [named(cast(exp.Null(), "TEXT"), name) for name in ("#column", "#words", "#part")]
         parts = [exp.select(*nothing).where(exp.false(), copy=False)]
     f = made.fields.get(unfold.label, FieldDef(unfold.label, TEXT, False, made.at))
     listed = exp.select(exp.Star()).from_(_all(parts).subquery("p", copy=False), copy=False)
-    read = _read(f, listed, ["#src", "#row", "place", "#column", "part"])
+    read = _read(f, listed, ["#src", "#row", "#at", "#column", "#part"])
     headings = context.make(f"{made.name}#headings", read)
-    context.reject(refused(made, headings, column("#column", "c"), column("words", "c"), column("fault", "c")))
+    context.reject(refused(made, headings, column("#column", "c"), column("#words", "c"), column("#fault", "c")))
     return headings
 
 
 def _pieces(unfold: UnfoldDef, cell: SQL) -> list[SQL]:
     """Return the pieces of a cell, each with its number."""
     if not unfold.is_names:
-        return [named(number(1), "nth"), named(cell.copy(), "words")]
+        return [named(number(1), "#nth"), named(cell.copy(), "#words")]
     pattern = "[" + "".join("\\" + s if s in "\\]^-[" else s for s in "".join(unfold.separators)) + "]"
     names: SQL = exp.Array(expressions=[cell.copy()])
     if unfold.separators:
         names = call("regexp_split_to_array", cell.copy(), text(pattern))
     return [
-        named(call("generate_subscripts", names.copy(), number(1)), "nth"),
-        named(call("unnest", names), "words"),
+        named(call("generate_subscripts", names.copy(), number(1)), "#nth"),
+        named(call("unnest", names), "#words"),
     ]
 
 
