@@ -42,11 +42,11 @@ def compute(state: State, kind: KindDef, step: Compute, past: list[PastRun], pro
             if default is not None:
                 found = exp.Coalesce(this=found, expressions=[default])
             query = query.select(named(found, name))
+    query = _with_defaults(state, kind, step, query)
     for level in step.levels:
         rows = state.rows(kind.name, "s", base=query.subquery(copy=False))
         columns = [made for value in level for made in _columns(state, kind, value, rows)]
         query = rows.select(star("s"), *columns)
-    query = _with_defaults(state, kind, step, query)
     state.replace(kind.name, query)
     for one in gathered:
         state.db.drop(one.table)

@@ -152,7 +152,7 @@ class Graph:
                 self._add(total, [*judged, line.when])
             if line.selection is not None:
                 keys = [k for own in line.selection.keys.values() for k in (own.once, *own.prefer, *own.order_by)]
-                self._add(total, keys)
+                self._add(total, [*keys, line.base])  # the base enters with the records
                 self.reads[total] |= {Value(kind.name, "line", item.id): item.at for item in line.items}
             if line.judged is not None or line.selection is not None:
                 self.reads[total][Value(kind.name, "apart", "apart")] = None

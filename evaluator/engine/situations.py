@@ -13,7 +13,7 @@ from evaluator.engine.state import State, missing_values, star
 from evaluator.pack.definitions import KindDef, VerdictDef
 from evaluator.sql.lower import Lowering
 from evaluator.sql.ratio import UNIT
-from evaluator.sql.trees import SQL, both, cast, column, named, number, ordered, table
+from evaluator.sql.trees import SQL, both, cast, column, is_null, named, number, ordered, table
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,9 @@ def conclude(
     ]
     judgements = judge(family, [s.gates for s in found], bench)
     results = _store(state, kind, family, found, judgements)
-    on = both(*(exp.EQ(this=column(n, "g"), expression=column(n, "c")) for n in names)) if names else exp.true()
+    # without a gate all who are assessed are in one situation
+    same: list[SQL] = [exp.EQ(this=column(n, "g"), expression=column(n, "c")) for n in names]
+    on = both(*(same or [exp.Not(this=is_null(column("sid", "g")))]))
     joined = (
         exp.select(star("s"), *(column(name, "c") for name in _result_columns(family)))
         .from_(exp.alias_(state.location(kind.name), "s", table=True), copy=False)
@@ -140,13 +142,15 @@ def _note_failures(
     """Note conflicts, gaps, and verdicts that are needed and unknown, with the subjects concerned."""
     by_id = {rule.id: rule for rule in family.rules}
     for situation, judgement in zip(found, judgements, strict=True):
+        ends = [(judgement.concluded.get(v.name), v.model.optional) for v in family.verdicts]
+        has_failed = judgement.conflicts or any(e == NONE or (e == UNKNOWN and not may_be) for e, may_be in ends)
         for verdict in family.verdicts:
             concluded = judgement.concluded.get(verdict.name)
             if verdict.name not in judgement.conflicts:
                 if concluded not in (NONE, UNKNOWN, None) or (concluded == UNKNOWN and verdict.model.optional):
                     continue
-                if concluded is None and judgement.conflicts:
-                    continue  # follows from a verdict in conflict
+                if concluded is None and has_failed:
+                    continue  # follows from another verdict
             in_it = exp.EQ(this=column(situation_column(family), "s"), expression=number(situation.number))
             who = ", ".join(state.display(kind, in_it))
             more = f" and {situation.subjects - 5} more" if situation.subjects > 5 else ""
