@@ -823,3 +823,23 @@ def test_what_follows_from_an_unknown_verdict_is_not_told(tmp_path: Path) -> Non
     with pytest.raises(Stop) as stopped:
         evaluator.run(pack, tmp_path / "data", 2021, tmp_path / "out")
     assert [problem.code for problem in stopped.value.problems] == ["R103"]
+
+
+@pytest.mark.parametrize(
+    "measure",
+    [
+        "{rank: stations, of: station, where: false, within: all}",
+        "{max: worth, of: works, via: person.station, default: y}",
+    ],
+)
+def test_points_that_rest_on_an_unknown_measure_stop_the_run(tmp_path: Path, measure: str) -> None:
+    """Somebody a rank leaves out has none; a default may be unknown itself."""
+    station = STATION.replace("id: text", "id: text, y: {type: integer, optional: true}")
+    station = station.replace("within: all}}", f"within: all}}, most: {measure}}}") + "score: {points: most}\n"
+    pack = write_pack(tmp_path / "pack", pack=SMALL, station=station, member=MEMBER)
+    write_csv(tmp_path / "data" / "station.csv", ("id", "y"), [["S", ""]])
+    write_csv(tmp_path / "data" / "member.csv", ("id", "station", "away"), [["1", "S", "no"]])
+    write_csv(tmp_path / "data" / "works.csv", ("id", "person", "worth", "topic"), [])
+    with pytest.raises(Stop) as stopped:
+        evaluator.run(pack, tmp_path / "data", 2021, tmp_path / "out")
+    assert [problem.code for problem in stopped.value.problems] == ["R103"]

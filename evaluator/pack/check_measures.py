@@ -50,10 +50,10 @@ def aggregate_type(made: AggregateDef) -> Symbol:
         return BOOLEAN, False
     assert operand is not None
     if made.function == "rank":
-        return INTEGER, operand.nullable
+        return INTEGER, operand.nullable or made.where is not None  # who is not counted has no rank
     if made.function == "sum":
         return operand.type, False
-    return operand.type, made.default is None
+    return operand.type, made.default is None or made.default.node.nullable
 
 
 def check_aggregate(context: Context, model: Aggregate, kind: str | None) -> AggregateDef | None:
