@@ -10,17 +10,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from fractions import Fraction
 
 from sqlglot import exp
 
 from evaluator.engine.measure import linked_rows
+from evaluator.engine.selection import award_order, chosen, key_columns, keys_of
+from evaluator.engine.sharing import beyond, can_go_beyond, left_of
 from evaluator.engine.state import State, points_column
-from evaluator.pack.definitions import AwardOrder, KindDef, LineDef, SelectionDef
-from evaluator.pack.nodes import Const
+from evaluator.pack.definitions import KindDef, LineDef
 from evaluator.pack.types import NUMBER
 from evaluator.sql.lower import Lowering
-from evaluator.sql.ratio import UNIT, Ratio, product, stored_number
+from evaluator.sql.ratio import UNIT
 from evaluator.sql.trees import (
     SQL,
     both,
@@ -31,7 +31,6 @@ from evaluator.sql.trees import (
     named,
     number,
     ordered,
-    row_number,
     text,
     window,
 )
@@ -86,7 +85,7 @@ def awards(state: State, kind: KindDef, subject: str | None = None) -> list[tupl
     shown = shown.join(
         exp.alias_(state.location(kind.name), "s", table=True),
         on=exp.EQ(this=column("sid", "a"), expression=column("#sid", "s")),
-    ).order_by(*(ordered(column("#key", "s")), *_order("a")))
+    ).order_by(*(ordered(column("#key", "s")), *award_order("a")))
     found = []
     for (
         key,
@@ -140,12 +139,6 @@ def selected_sum(state: State, kind: KindDef, line: LineDef) -> exp.Select:
     )
 
 
-def _order(alias: str) -> list[exp.Ordered]:
-    """Return the order in which awards count: lines without records, then date, then key, then the line's place."""
-    keys = ("has_record", "#date", "record", "place")
-    return [ordered(column(name, alias), nulls_first=True) for name in keys]
-
-
 def _empty(kind: str) -> exp.Cast:
     return cast(exp.Null(), kind)
 
@@ -168,9 +161,9 @@ class _Awards:
         `outer` are the lines above that choose among records, and this one if it does: what they choose by travels
         along. Besides FIXED and after.<line> for the lines below, the query has `entering`.
         """
-        keys = [name for one in outer for name in _key_columns(one)]
+        keys = [name for one in outer for name in key_columns(one)]
         parts: list[exp.Select] = []
-        if line.base is not None or line.points is not None or _can_go_beyond(line):
+        if line.base is not None or line.points is not None or can_go_beyond(line):
             parts.append(self._own(line, keys))
         if line.aggregate is not None:
             parts.append(self._records(line, outer))
@@ -197,8 +190,8 @@ class _Awards:
             query = exp.union(query, part, distinct=False)
         kept = [*FIXED, *(f"after.{name}" for name in inner)]
         if line.selection is not None:
-            keys = [name for name in keys if name not in _key_columns(line)]
-            made = _chosen(line, line.selection, query, [*kept, *keys])
+            keys = [name for name in keys if name not in key_columns(line)]
+            made = chosen(line, line.selection, query, [*kept, *keys])
         else:
             made = exp.select(*(column(name, "q") for name in (*kept, *keys, "entering"))).from_(
                 query.subquery("q", copy=False), copy=False
@@ -211,7 +204,7 @@ class _Awards:
         Besides FIXED and after.<line> for the lines passed, it has `up`: what enters the line above.
         """
         query, inner = self.incoming(line, outer)
-        keys = [name for one in outer if one is not line for name in _key_columns(one)]
+        keys = [name for one in outer if one is not line for name in key_columns(one)]
         path = [*inner, line.id]
         kept = [*FIXED, *(f"after.{name}" for name in inner), *keys]
         bounds = self._bounds(line)
@@ -277,8 +270,8 @@ class _Awards:
                 "all": window(exp.Sum(this=incoming.copy()), by),
                 "plus": window(exp.Sum(this=positive), by),
                 "minus": window(exp.Sum(this=negative), by),
-                "plus so far": window(exp.Sum(this=positive.copy()), by, _order("q"), so_far=True),
-                "minus so far": window(exp.Sum(this=negative.copy()), by, _order("q"), so_far=True),
+                "plus so far": window(exp.Sum(this=positive.copy()), by, award_order("q"), so_far=True),
+                "minus so far": window(exp.Sum(this=negative.copy()), by, award_order("q"), so_far=True),
             }
             columns += [named(value, name) for name, value in sums.items()]
             columns += [
@@ -297,13 +290,13 @@ class _Awards:
     def _bounded(line: LineDef) -> SQL:
         """Return what cap and floor leave of an award."""
         has_floor, has_cap = line.min is not None, line.max is not None
-        left = _left_of("w", has_floor, has_cap)
+        left = left_of("w", has_floor, has_cap)
         if has_floor or has_cap:
             is_own = both(
                 exp.EQ(this=column("line", "w"), expression=text(line.id)),
                 exp.EQ(this=column("what", "w"), expression=text("own")),
             )
-            rest = _beyond("w", has_floor, has_cap)
+            rest = beyond("w", has_floor, has_cap)
             left = choose([(is_own, exp.Add(this=exp.paren(left), expression=rest))], left.copy())
         known = exp.Not(this=is_null(column("entering", "w")))
         return choose([(known, left)])
@@ -372,7 +365,7 @@ class _Awards:
         columns: list[SQL] = [*_all_fixed(known), named(points.copy(), "entering")]
         for one in outer:
             assert one.selection is not None
-            columns += _keys_of(one, one.selection, line, lowering)
+            columns += keys_of(one, one.selection, line, lowering)
         query = rows.select(*columns).where(both(*conditions), copy=False)
         return self._of_subject(query, subject_alias)
 
@@ -396,170 +389,3 @@ class _Awards:
         if self.subject is None:
             return query
         return query.where(exp.EQ(this=column("#key", alias), expression=text(self.subject)))
-
-
-# ---------------------------------------------------------------------------------------------------------
-# choosing among records
-# ---------------------------------------------------------------------------------------------------------
-
-
-def _key_columns(line: LineDef) -> list[str]:
-    """Return the columns that carry what a line chooses by, from each record up to it."""
-    made = line.selection
-    if made is None:
-        return []
-    once = [f"once.{line.id}"] if made.is_once else []
-    orders = [(f"prefer.{line.id}", made.prefer), (f"order.{line.id}", made.order_by)]
-    return once + [f"{name}.{i}" for name, keys in orders for i, key in enumerate(keys) if not key.is_points]
-
-
-def _keys_of(line: LineDef, made: SelectionDef, leaf: LineDef, lowering: Lowering) -> list[exp.Alias]:
-    """Return what `line` chooses by, of the records of `leaf`."""
-    own = made.keys[leaf.id]
-    values: dict[str, SQL] = {}
-    if own.once is not None:
-        values[f"once.{line.id}"] = cast(lowering.stored(own.once), "TEXT")
-    for name, keys in ((f"prefer.{line.id}", own.prefer), (f"order.{line.id}", own.order_by)):
-        for i, key in enumerate(keys):
-            if key is not None:
-                values[f"{name}.{i}"] = lowering.ordering(key)
-    return [named(values[name], name) for name in _key_columns(line)]
-
-
-def _declared(line: LineDef, name: str, keys: tuple[AwardOrder, ...], alias: str) -> list[exp.Ordered]:
-    """Return the declared part of an order among awards."""
-    return [
-        ordered(column("entering" if key.is_points else f"{name}.{line.id}.{i}", alias), key.is_descending)
-        for i, key in enumerate(keys)
-    ]
-
-
-def _chosen(line: LineDef, made: SelectionDef, query: exp.Query, kept: list[str]) -> exp.Select:
-    """Apply once_per and series of a line to the awards that enter it.
-
-    Of awards with one key the preferred stays; where nothing is preferred the highest, then the earliest. A key that
-    is unknown is like no other.
-    """
-    is_live = both(
-        exp.EQ(this=column("what", "q"), expression=text("record")),
-        is_null(column("lost_to", "q")),
-        exp.Not(this=is_null(column("entering", "q"))),
-    )
-    current: exp.Query = query
-    if made.is_once:
-        once = column(f"once.{line.id}", "q")
-        by: list[SQL] = [column("sid", "q"), once, is_live]
-        order = _declared(line, "prefer", made.prefer, "q") or [ordered(column("entering", "q"), True)]
-        order += _order("q")
-        keyed = both(is_live.copy(), exp.Not(this=is_null(once)))
-        numbered = exp.select(
-            exp.column(exp.Star(), table="q"),
-            named(choose([(keyed, row_number(order, by))]), "among"),
-            named(choose([(keyed.copy(), window(exp.FirstValue(this=column("record", "q")), by, order))]), "winner"),
-        ).from_(current.subquery("q", copy=False), copy=False)
-        lost = exp.GT(this=column("among", "n"), expression=number(1))
-        changed = {
-            "lost_to": choose([(lost, column("winner", "n"))], column("lost_to", "n")),
-            "lost_in": choose([(lost.copy(), text(line.id))], column("lost_in", "n")),
-            "entering": choose([(lost.copy(), cast(number(0), "BIGINT"))], column("entering", "n")),
-        }
-        current = _with(numbered, "n", changed, ["among", "winner"])
-    if made.series:
-        order = _declared(line, "order", made.order_by, "q") + _order("q")
-        numbered = exp.select(
-            exp.column(exp.Star(), table="q"),
-            named(choose([(is_live.copy(), row_number(order, [column("sid", "q"), is_live.copy()]))]), "number"),
-        ).from_(current.subquery("q", copy=False), copy=False)
-        entering: SQL = column("entering", "n")
-        factors: list[tuple[SQL, SQL]] = []
-        results: list[tuple[SQL, SQL]] = []
-        for start, factor in sorted(made.series, reverse=True):
-            reached = exp.GTE(this=column("number", "n"), expression=number(start))
-            factors.append((reached, stored_number(Ratio(number(factor.numerator), factor.denominator))))
-            by_factor = entering.copy()
-            if factor != 1:
-                grown = product(entering.copy(), number(factor.numerator))
-                by_factor = stored_number(Ratio(grown, UNIT * factor.denominator))
-            results.append((reached.copy(), by_factor))
-        live = exp.Not(this=is_null(column("number", "n")))
-        changed = {
-            "nth": exp.Coalesce(this=column("number", "n"), expressions=[column("nth", "n")]),
-            "factor": choose([(live, choose(factors, number(UNIT)))], column("factor", "n")),
-            "factor_in": choose([(live.copy(), text(line.id))], column("factor_in", "n")),
-            "entering": choose([(live.copy(), choose(results, entering.copy()))], entering.copy()),
-        }
-        current = _with(numbered, "n", changed, ["number"])
-    return exp.select(*(column(name, "k") for name in (*kept, "entering"))).from_(
-        current.subquery("k", copy=False), copy=False
-    )
-
-
-def _with(query: exp.Select, alias: str, changed: dict[str, SQL], dropped: list[str]) -> exp.Select:
-    """Replace columns of a query, and leave out others."""
-    out = [exp.to_identifier(name, quoted=True) for name in (*changed, *dropped)]
-    rest = exp.Column(this=exp.Star(except_=out), table=exp.to_identifier(alias))
-    return exp.select(rest, *(named(value, name) for name, value in changed.items())).from_(
-        query.subquery(alias, copy=False), copy=False
-    )
-
-
-# ---------------------------------------------------------------------------------------------------------
-# sharing out caps and floors
-# ---------------------------------------------------------------------------------------------------------
-
-
-def _left_of(alias: str, has_floor: bool, has_cap: bool) -> SQL:
-    """Return what cap and floor leave of an award, from the sums around it.
-
-    The cap's excess is taken from the positive awards, so those keep what lies below plus − excess; the floor's
-    shortfall is given back to the negative ones in the same way.
-    """
-    entering, zero = column("entering", alias), number(0)
-    total = column("all", alias)
-
-    def minus(a: SQL, b: SQL) -> SQL:
-        return exp.paren(exp.Sub(this=a, expression=b))
-
-    cut: SQL = entering.copy()
-    lifted: SQL = entering.copy()
-    if has_cap:
-        excess: SQL = exp.Greatest(this=zero.copy(), expressions=[minus(total.copy(), column("high", alias))])
-        keep = minus(column("plus", alias), excess)
-        before = minus(column("plus so far", alias), entering.copy())
-        room = exp.Greatest(this=zero.copy(), expressions=[minus(keep, before)])
-        cut = exp.Least(this=entering.copy(), expressions=[room])
-    if has_floor:
-        short = exp.Greatest(this=zero.copy(), expressions=[minus(column("low", alias), total.copy())])
-        keep = exp.paren(exp.Add(this=column("minus", alias), expression=short))
-        before = minus(column("minus so far", alias), entering.copy())
-        below_zero = exp.Least(this=zero.copy(), expressions=[minus(keep, before)])
-        lifted = exp.Greatest(this=entering.copy(), expressions=[below_zero])
-    above, below = (
-        exp.GT(this=entering.copy(), expression=zero.copy()),
-        exp.LT(this=entering.copy(), expression=zero.copy()),
-    )
-    return choose([(above, cut), (below, lifted)], entering.copy())
-
-
-def _can_go_beyond(line: LineDef) -> bool:
-    """Whether a floor may give more than deductions took, or a cap take more than records brought."""
-    signs = ((line.min, -1), (line.max, 1))
-    bounds = [(bound.node, sign) for bound, sign in signs if bound is not None]
-    return any(not isinstance(node, Const) or Fraction(str(node.value)) * sign < 0 for node, sign in bounds)
-
-
-def _beyond(alias: str, has_floor: bool, has_cap: bool) -> SQL:
-    """Return what a floor above nothing gives, or a cap below it takes, that belongs to no other award."""
-    zero, total = number(0), column("all", alias)
-    parts: list[SQL] = []
-    if has_floor:
-        below = exp.paren(exp.Sub(this=column("low", alias), expression=total.copy()))
-        short = exp.Greatest(this=zero.copy(), expressions=[below])
-        given = exp.Add(this=short, expression=column("minus", alias))
-        parts.append(exp.Greatest(this=zero.copy(), expressions=[given]))
-    if has_cap:
-        above = exp.paren(exp.Sub(this=total.copy(), expression=column("high", alias)))
-        excess = exp.Greatest(this=zero.copy(), expressions=[above])
-        taken = exp.Sub(this=column("plus", alias), expression=excess)
-        parts.append(exp.Least(this=zero.copy(), expressions=[taken]))
-    return parts[0] if len(parts) == 1 else exp.paren(exp.Add(this=parts[0], expression=parts[1]))
