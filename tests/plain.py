@@ -182,10 +182,10 @@ class Aggregate:
             return Fraction(len(rows))
         assert self.operand is not None
         if self.op == "rank":
-            mine = subject.says(self.operand)
+            mine = stored(subject.says(self.operand))
             if mine is None or subject.key not in {at.key for at in rows}:
                 return None
-            others = [other for at in rows if (other := at.says(self.operand)) is not None]
+            others = [other for at in rows if (other := stored(at.says(self.operand))) is not None]
             return Fraction(1 + sum(other > mine if self.is_desc else other < mine for other in others))
         known = [stored(value) for at in rows if (value := at.says(self.operand)) is not None]
         world.notes["unknown operand"] += len(rows) - len(known)
@@ -227,7 +227,7 @@ class Order:
     def of(self, at: At) -> tuple[Any, ...]:
         made: list[Any] = []
         for said, is_desc in self.parts:
-            value = at.says(said)
+            value = stored(at.says(said))
             made += [value is None, 0 if value is None else -value if is_desc else value]
         return tuple(made)
 

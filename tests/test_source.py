@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from evaluator.diagnostics import Diagnostic, Problems, Span
@@ -61,6 +61,7 @@ def test_every_character_is_found_where_it_stands(
 ) -> None:
     options: dict[str, Any] = {"default_style": style, "width": width, "indent": 3, "allow_unicode": True}
     text = yaml.dump({"前": [{"名": value}, "尾"]}, **options)
+    assume(yaml.safe_load(text)["前"][0]["名"] == value)  # the dumper may fold at a place it then reads otherwise
     tree, found = read(tmp_path, text.replace("\n", end))
     assert tree is not None, found
     lines = text.split("\n")
