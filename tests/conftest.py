@@ -23,7 +23,9 @@ from evaluator.engine.state import State
 from evaluator.pack.definitions import KindDef, LineDef, Pack
 
 # shrinking a failure can take minutes; HYPOTHESIS_PROFILE=default asks for it
-settings.register_profile("suite", deadline=None, phases=[Phase.explicit, Phase.generate], print_blob=True)
+settings.register_profile(
+    "suite", deadline=None, phases=[Phase.explicit, Phase.generate], print_blob=True, derandomize=True
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 SLOW: dict[str, Any] = {
