@@ -6,7 +6,8 @@ import csv
 import fcntl
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from textwrap import dedent
@@ -48,16 +49,28 @@ def daguan() -> Pack:
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory: pytest.TempPathFactory, daguan: Pack) -> dict[int, Path]:
     """The run folders of both years; made by whichever worker comes first, and read-only for tests."""
-    base = tmp_path_factory.getbasetemp()
-    if "popen-gw" in base.name:
-        base = base.parent
-    folders = {year: base / "daguan" / str(year) for year in YEARS}
-    with (base / "daguan.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    folders = {year: shared_folder(tmp_path_factory, f"daguan/{year}") for year in YEARS}
+    with locked(tmp_path_factory, "daguan"):
         for year, folder in folders.items():
             if not folder.exists():
                 evaluator.run(daguan, DATA / str(year), year, folder, history_of(folders, year))
     return folders
+
+
+def shared_folder(factory: pytest.TempPathFactory, name: str) -> Path:
+    """Return a folder that all workers of a test run see."""
+    base = factory.getbasetemp()
+    return (base.parent if "popen-gw" in base.name else base) / "shared" / name
+
+
+@contextmanager
+def locked(factory: pytest.TempPathFactory, name: str) -> Iterator[None]:
+    """Keep the other workers out while something shared is made."""
+    path = shared_folder(factory, f"{name}.lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="session")
