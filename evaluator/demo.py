@@ -44,9 +44,7 @@ def place_named(name: str) -> Place:
     if name not in known:
         near = closest(name, known)
         problems = Problems()
-        problems.add(
-            "R204", f'there is no place "{name}"', fix=f"write {near}" if near else None
-        )
+        problems.add("R204", f'there is no place "{name}"', fix=f"write {near}" if near else None)
         raise Stop(problems)
     return known[name]
 

@@ -12,7 +12,7 @@ from evaluator.pack.types import DATE_TYPE, NUMBER, Type
 from evaluator.sql.aggregates import aggregated, without_rows
 from evaluator.sql.lower import Lowering
 from evaluator.sql.rows import Rows, linked
-from evaluator.sql.trees import SQL, both, column, is_null, left_join, named, table
+from evaluator.sql.trees import SQL, both, column, is_null, left_join, named, star, table
 
 
 def derived(context: Context, made: TableDef, step: Making, query: exp.Query) -> exp.Query:
@@ -38,7 +38,7 @@ def derived(context: Context, made: TableDef, step: Making, query: exp.Query) ->
             alias = f"g{place}"
             joins.append((_grouped(context, one, fields).subquery(alias, copy=False), _meets(lowering, one, alias)))
             columns += [named(_or_none(f, column(f.name, alias), lowering), f.name) for f in fields]
-        selected = rows.select(exp.column(exp.Star(), table="r"), *columns)
+        selected = rows.select(star("r"), *columns)
         for target, on in joins:
             selected = left_join(selected, target, on)
         query = selected

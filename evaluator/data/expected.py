@@ -10,7 +10,7 @@ from evaluator.pack.definitions import TableDef
 from evaluator.pack.nodes import Name
 from evaluator.pack.types import TEXT
 from evaluator.sql.lower import Lowering
-from evaluator.sql.trees import SQL, both, call, cast, column, is_null, named, number, table, text
+from evaluator.sql.trees import SQL, both, call, cast, column, holds, is_null, named, number, table, text
 
 
 def with_expected(context: Context, made: TableDef, typed: exp.Select) -> exp.Select:
@@ -59,7 +59,7 @@ def _listed(context: Context, made: TableDef) -> exp.Select:
         combos = combos.join(target, join_type="cross", copy=False) if i else combos.from_(target, copy=False)
     rows = context.rows(combos.subquery(copy=False), made)
     where = Lowering(rows).condition(wanted.where) if wanted.where is not None else exp.true()
-    meets = exp.Coalesce(this=where, expressions=[exp.false()])
+    meets = holds(where)
     return rows.select(*(column(ref, "r") for ref in wanted.every), named(meets, "is_expected"))
 
 

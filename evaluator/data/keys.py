@@ -7,6 +7,7 @@ from sqlglot import exp
 from evaluator.data.context import Context, refused
 from evaluator.pack.check_tables import tables_read
 from evaluator.pack.definitions import TableDef
+from evaluator.sql.rows import packed_place
 from evaluator.sql.trees import (
     SQL,
     call,
@@ -19,6 +20,7 @@ from evaluator.sql.trees import (
     number,
     ordered,
     row_number,
+    star,
     table,
     text,
     window,
@@ -30,12 +32,11 @@ def numbered(context: Context, made: TableDef, typed: exp.Select) -> exp.Select:
     if made.expected is not None or _is_referred_to(context, made):
         sid: SQL = cast(row_number([ordered(column(k, "t")) for k in made.key]), "BIGINT")
     else:  # nothing reads the order, and numbering by place spares sorting
-        place = exp.Mul(this=column("#src", "t"), expression=number(1 << 40))
-        sid = exp.Add(this=place, expression=column("#row", "t"))
+        sid = packed_place("t")
     query = exp.select(
         named(sid, "#sid"),
         named(_key_text(made), "#key"),
-        exp.column(exp.Star(), table="t"),
+        star("t"),
     ).from_(typed.subquery("t", copy=False), copy=False)
     return _with_keys(made, query, "t")
 
@@ -70,9 +71,7 @@ def without_duplicates(context: Context, made: TableDef, typed: exp.Select) -> e
     )
     judged = context.make(
         f"{made.name}#judged",
-        exp.select(exp.column(exp.Star(), table="c"), named(reason, "#reason")).from_(
-            typed.subquery("c", copy=False), copy=False
-        ),
+        exp.select(star("c"), named(reason, "#reason")).from_(typed.subquery("c", copy=False), copy=False),
     )
     headings = text(" + ".join(made.fields[k].headings[0] for k in made.key))
     shown = call("concat_ws", text("/"), *(_shown(made, key, i) for i, key in enumerate(made.key)))

@@ -12,9 +12,23 @@ from evaluator.pack.definitions import KindDef, Pack
 from evaluator.pack.entries import PAST_RESULTS
 from evaluator.pack.types import BOOLEAN, NUMBER, Type
 from evaluator.sql.backend import Database
-from evaluator.sql.trees import SQL, both, cast, choose, column, is_null, left_join, named, number, table, text
-
-ROWS = 1 << 40  # rows of a source
+from evaluator.sql.rows import packed_place, unpacked
+from evaluator.sql.trees import (
+    SQL,
+    all_but,
+    both,
+    cast,
+    choose,
+    column,
+    is_null,
+    left_join,
+    named,
+    number,
+    star,
+    table,
+    text,
+    union_all,
+)
 
 
 def keep_sound_results(context: Context) -> None:
@@ -24,7 +38,7 @@ def keep_sound_results(context: Context) -> None:
     made, faults = context.pack.tables[PAST_RESULTS], _faults(context)
     field = choose([(when.copy(), text(where)) for when, where, _ in faults])
     reason = choose([(when, text(why)) for when, _, why in faults])
-    query = exp.select(exp.column(exp.Star(), table="p"), named(field, "field"), named(reason, "reason"))
+    query = exp.select(star("p"), named(field, "field"), named(reason, "reason"))
     query = query.from_(exp.alias_(table(PAST_RESULTS), "p", table=True))
     is_listed = both(
         exp.EQ(this=column("kind", "p"), expression=column("kind", "s")),
@@ -39,9 +53,8 @@ def keep_sound_results(context: Context) -> None:
     heading = choose([(in_it, text(made.fields[name].headings[0])) for name, in_it in fields.items()])
     value = choose([(in_it.copy(), cast(column(name, "c"), "TEXT")) for name, in_it in fields.items()])
     context.reject(refused(made, judged, heading, value, column("reason", "c")))
-    kept = exp.Star(except_=[exp.to_identifier(name) for name in ("field", "reason")])
     sound = (
-        exp.select(kept)
+        exp.select(all_but("c", ("field", "reason")))
         .from_(exp.alias_(judged, "c", table=True), copy=False)
         .where(is_null(column("reason", "c")), copy=False)
     )
@@ -70,16 +83,12 @@ def _faults(context: Context) -> list[tuple[SQL, str, str]]:
 
 def _listed(context: Context) -> exp.Query:
     """Return the keys of all subjects, by kind."""
-    parts = [
+    return union_all(
         exp.select(named(text(name), "kind"), column("#key", "k")).from_(
             exp.alias_(table(name), "k", table=True), copy=False
         )
         for name in context.pack.kinds
-    ]
-    query: exp.Query = parts[0]
-    for part in parts[1:]:
-        query = exp.union(query, part, distinct=False)
-    return query
+    )
 
 
 def entered_years(db: Database, pack: Pack) -> list[int]:
@@ -109,13 +118,9 @@ def entered_rows(kind: KindDef, year: int, wanted: dict[str, Type]) -> exp.Selec
     """Return a query of a kind's entered results of a year: `#key`, the first place of what is wanted, its values."""
     known = _values(kind)
     is_wanted = exp.In(this=column("name", "p"), expressions=[text(name) for name in ("", *wanted)])
-    source = exp.Mul(this=column("#src", "p"), expression=number(ROWS))
-    place = exp.Min(this=choose([(is_wanted, exp.Add(this=source, expression=column("#row", "p")))]))
-    columns: list[SQL] = [
-        named(column("subject", "p"), "#key"),
-        named(exp.IntDiv(this=place, expression=number(ROWS)), "#src"),
-        named(exp.Mod(this=place.copy(), expression=number(ROWS)), "#row"),
-    ]
+    place = exp.Min(this=choose([(is_wanted, packed_place("p"))]))
+    source, row = unpacked(place)
+    columns: list[SQL] = [named(column("subject", "p"), "#key"), named(source, "#src"), named(row, "#row")]
     for name, type_ in wanted.items():
         value: SQL = cast(exp.Null(), sql_type(type_))
         if name == "is_assessed":  # whoever has a result was

@@ -11,7 +11,7 @@ from evaluator.data.context import Context
 from evaluator.data.sources import Sheet, clean, load, unload
 from evaluator.diagnostics import Cell, closest
 from evaluator.pack.definitions import TableDef
-from evaluator.sql.trees import SQL, cast, column, named, number, table, text
+from evaluator.sql.trees import SQL, cast, column, named, number, table, text, union_all
 
 
 def stage_all(context: Context) -> None:
@@ -35,11 +35,7 @@ def stage_all(context: Context) -> None:
             continue
         parts = {_raw_name(made, i): part for i in mine if (part := _stage(context, made, i)) is not None}
         if len(parts) == len(mine):
-            query, *others = parts.values()
-            whole: exp.Query = query
-            for part in others:
-                whole = exp.union(whole, part, distinct=False, copy=False)
-            context.db.view(table(made.name, "raw"), whole)
+            context.db.view(table(made.name, "raw"), union_all(parts.values()))
             context.raw[made.name] = list(parts)
     for i, sheet in enumerate(sheets):
         if i not in claimed:

@@ -26,7 +26,7 @@ from evaluator.diagnostics import Problems
 from evaluator.pack.definitions import Pack, TableDef
 from evaluator.pack.derivation import Derivation, Making
 from evaluator.sql.backend import Database
-from evaluator.sql.trees import SQL, column, either, is_null, left_join, named, table, text
+from evaluator.sql.trees import SQL, column, either, holds, is_null, left_join, named, table, text
 
 
 def load_tables(db: Database, pack: Pack, folder: Path, settings: dict[str, object], problems: Problems) -> Loaded:
@@ -52,12 +52,6 @@ def load_tables(db: Database, pack: Pack, folder: Path, settings: dict[str, obje
     problems.stop_on_errors()
     loaded.rejects = db.count(REJECTS)
     return loaded
-
-
-def has_date(pack: Pack, name: str) -> bool:
-    """Whether a date decides which year the rows of a table count in."""
-    made = pack.tables[name]
-    return made.date is not None or (made.unfold is not None and has_date(pack, made.unfold.source))
 
 
 def _make(context: Context, step: Making) -> None:
@@ -116,7 +110,7 @@ def _count(context: Context, made: TableDef, loaded: Loaded) -> None:
     """Count the records that are of no period, and those filled in."""
     rows = exp.alias_(table(made.name), "r", table=True, copy=False)
     if made.date is not None:
-        inside = exp.Coalesce(this=context.counts_on(made, column("#date", "r")), expressions=[exp.false()])
+        inside = holds(context.counts_on(made, column("#date", "r")))
         if outside := context.db.count(rows, exp.Not(this=exp.paren(inside, copy=False))):
             loaded.outside[made.name] = outside
     if made.expected is not None:

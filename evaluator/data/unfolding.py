@@ -20,8 +20,10 @@ from evaluator.sql.trees import (
     named,
     number,
     ordered,
+    star,
     table,
     text,
+    union_all,
     window,
 )
 
@@ -129,7 +131,7 @@ def _read(f: FieldDef, cells: exp.Select, kept: list[str]) -> exp.Select:
         value, fault = resolved(f, words, joins)
     else:
         typed = named(parsed(f.type, f.spellings, column("#words", "t")), f.name)
-        cells = exp.select(exp.column(exp.Star(), table="t"), typed).from_(cells.subquery("t", copy=False), copy=False)
+        cells = exp.select(star("t"), typed).from_(cells.subquery("t", copy=False), copy=False)
         value, fault = checked(f, words)
     found = exp.select(*(column(c, "r") for c in (*kept, "#words")), named(value, f.name), named(fault, "#fault"))
     found = found.from_(cells.subquery("r", copy=False), copy=False)
@@ -152,7 +154,7 @@ def _cells(made: TableDef) -> exp.Query:
             exp.alias_(table(unfold.source), "s", table=True, copy=False), copy=False
         )
         parts.append(query.where(exp.Not(this=is_null(cell)), copy=False) if unfold.is_names else query)
-    return _all(parts)
+    return union_all(parts)
 
 
 def _cells_of_others(context: Context, made: TableDef) -> exp.Query:
@@ -196,7 +198,7 @@ def _headings(context: Context, made: TableDef) -> exp.Table:
         nothing += [named(cast(exp.Null(), "TEXT"), name) for name in ("#column", "#words", "#part")]
         parts = [exp.select(*nothing).where(exp.false(), copy=False)]
     f = made.fields.get(unfold.label, FieldDef(unfold.label, TEXT, False, made.at))
-    listed = exp.select(exp.Star()).from_(_all(parts).subquery("p", copy=False), copy=False)
+    listed = exp.select(exp.Star()).from_(union_all(parts).subquery("p", copy=False), copy=False)
     read = _read(f, listed, ["#src", "#row", "#at", "#column", "#part"])
     headings = context.make(f"{made.name}#headings", read)
     context.reject(refused(made, headings, column("#column", "c"), column("#words", "c"), column("#fault", "c")))
@@ -215,10 +217,3 @@ def _pieces(unfold: UnfoldDef, cell: SQL) -> list[SQL]:
         named(call("generate_subscripts", names.copy(), number(1)), "#nth"),
         named(call("unnest", names), "#words"),
     ]
-
-
-def _all(parts: list[exp.Select]) -> exp.Query:
-    query: exp.Query = parts[0]
-    for part in parts[1:]:
-        query = exp.union(query, part, distinct=False, copy=False)
-    return query

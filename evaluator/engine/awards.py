@@ -17,10 +17,11 @@ from evaluator.engine.measure import linked_rows
 from evaluator.engine.selection import award_order, chosen, key_columns, keys_of
 from evaluator.engine.sharing import beyond, can_go_beyond, left_of
 from evaluator.engine.state import State, points_column
-from evaluator.pack.definitions import KindDef, LineDef
+from evaluator.pack.definitions import KindDef, LineDef, is_dated
 from evaluator.pack.types import NUMBER
 from evaluator.sql.lower import Lowering
 from evaluator.sql.ratio import UNIT
+from evaluator.sql.rows import packed_place
 from evaluator.sql.trees import (
     SQL,
     both,
@@ -32,6 +33,7 @@ from evaluator.sql.trees import (
     number,
     ordered,
     text,
+    union_all,
     window,
 )
 
@@ -78,8 +80,9 @@ def awards(state: State, kind: KindDef, subject: str | None = None) -> list[tupl
         return []
     made = _Awards(state, kind, subject)
     query, path = made.left(kind.score, (kind.score,) if kind.score.selection is not None else ())
-    keep = [column(name, "a") for name in FIXED if name not in ("sid", "has_record", "place")]
-    shown = exp.select(column("#key", "s"), *keep, *(column(f"after.{line}", "a") for line in path)).from_(
+    keep = [name for name in FIXED if name not in ("sid", "has_record", "place")]
+    wanted = [*keep, *(f"after.{line}" for line in path)]
+    shown = exp.select(column("#key", "s"), *(column(name, "a") for name in wanted)).from_(
         query.subquery("a", copy=False), copy=False
     )
     shown = shown.join(
@@ -87,36 +90,22 @@ def awards(state: State, kind: KindDef, subject: str | None = None) -> list[tupl
         on=exp.EQ(this=column("sid", "a"), expression=column("#sid", "s")),
     ).order_by(*(ordered(column("#key", "s")), *award_order("a")))
     found = []
-    for (
-        key,
-        line,
-        what,
-        record,
-        source,
-        row,
-        date,
-        points,
-        lost_to,
-        lost_in,
-        nth,
-        factor,
-        factor_in,
-        *after,
-    ) in state.db.rows(shown):
-        kept = {name: Decimal(value) / UNIT for name, value in zip(path, after, strict=True) if value is not None}
-        by = None if factor is None else Decimal(factor) / UNIT
-        award = Award(
-            line, what, record, source, row, date, Decimal(points or 0) / UNIT, kept,
-            lost_to, lost_in, nth, by, factor_in,
-        )  # fmt: skip
-        found.append((key, award))
+    for key, *values in state.db.rows(shown):
+        own = dict(zip(keep, values, strict=False))
+        after = zip(path, values[len(keep) :], strict=True)
+        own["awards"] = {line: Decimal(value) / UNIT for line, value in after if value is not None}
+        own["points"] = Decimal(own["points"] or 0) / UNIT
+        own["factor"] = None if own["factor"] is None else Decimal(own["factor"]) / UNIT
+        own["source"], own["row"], own["date"] = (own.pop(f"#{name}") for name in ("src", "row", "date"))
+        found.append((key, Award(**own)))
     return found
 
 
 def selected_sum(state: State, kind: KindDef, line: LineDef) -> exp.Select:
     """Return a query of what the records of a line sum up to where only some of them count, by subject.
 
-    Its columns: sid, sum.<id>, n.<id> (how many records there are), and doubt.<id> (how many of unknown points).
+    Its columns: sid, sum.<id>, n.<id> (how many records there are), doubt.<id> (how many of unknown points), and
+    doubtful.<id> (the packed place of the first of those).
     """
     query, _ = _Awards(state, kind, None).incoming(line, (line,))
     entering = column("entering", "q")
@@ -132,6 +121,7 @@ def selected_sum(state: State, kind: KindDef, line: LineDef) -> exp.Select:
             named(cast(exp.Sum(this=entering), "BIGINT"), f"sum.{line.id}"),
             named(cast(exp.CountIf(this=records), "BIGINT"), f"n.{line.id}"),
             named(cast(exp.CountIf(this=unknown), "BIGINT"), f"doubt.{line.id}"),
+            named(exp.Min(this=choose([(unknown.copy(), packed_place("q"))])), f"doubtful.{line.id}"),
         )
         .from_(query.subquery("q", copy=False), copy=False)
         .where(exp.Not(this=exp.paren(own)), copy=False)
@@ -185,9 +175,7 @@ class _Awards:
                 for name in inner
             ]
             listed.append(exp.select(*columns).from_(child.subquery("c", copy=False), copy=False))
-        query: exp.Query = listed[0]
-        for part in listed[1:]:
-            query = exp.union(query, part, distinct=False)
+        query = union_all(listed)
         kept = [*FIXED, *(f"after.{name}" for name in inner)]
         if line.selection is not None:
             keys = [name for name in keys if name not in key_columns(line)]
@@ -232,12 +220,10 @@ class _Awards:
         if line.veto:
             before, after = column("unvetoed.total", "s"), column(points_column(line.id), "s")
             changes.append(self._change(line, "veto", before, after, columns, False))
-        query_of_all: exp.Query = made
-        for change in changes:
-            query_of_all = exp.union(query_of_all, change, distinct=False)
         if changes:
             everything = [column(name, "u") for name in (*columns, "up")]
-            made = exp.select(*everything).from_(query_of_all.subquery("u", copy=False), copy=False)
+            whole = union_all([made, *changes])
+            made = exp.select(*everything).from_(whole.subquery("u", copy=False), copy=False)
         return made, path
 
     def _bounds(self, line: LineDef) -> exp.Select:
@@ -354,13 +340,12 @@ class _Awards:
             conditions.append(in_period)
         subject_alias = rows.at(("#subject",))
         conditions.append(column("is_assessed", subject_alias))
-        is_dated = self.state.is_dated(made.source)
         known: dict[str, SQL] = {
             "sid": link.copy(), "line": text(line.id), "what": text("record"), "record": column("#key", "r"),
             "has_record": number(1), "#src": column("#src", "r"), "#row": column("#row", "r"),
             "place": number(self.place[line.id]), "points": points,
         }  # fmt: skip
-        if is_dated:
+        if is_dated(self.state.pack.tables, made.source):
             known["#date"] = column("#date", "r")
         columns: list[SQL] = [*_all_fixed(known), named(points.copy(), "entering")]
         for one in outer:

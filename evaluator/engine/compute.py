@@ -8,15 +8,29 @@ from evaluator.data.history import PastRun
 from evaluator.diagnostics import Cell, Problems
 from evaluator.engine.awards import selected_sum
 from evaluator.engine.entries import judge_points
-from evaluator.engine.measure import Gathered, gather, peers, place_of
+from evaluator.engine.measure import Gathered, gather, note_uncertain, peers
 from evaluator.engine.plan import Compute, Value
 from evaluator.engine.recall import recall
 from evaluator.engine.score import can_be_unknown, line_values
-from evaluator.engine.state import State, missing_values, points_column, star
+from evaluator.engine.state import State, missing_values, points_column
 from evaluator.pack.definitions import ExceptionDef, KindDef, LineDef
 from evaluator.sql.lower import Lowering
-from evaluator.sql.rows import Rows
-from evaluator.sql.trees import SQL, both, choose, column, is_null, left_join, named, number, table, text
+from evaluator.sql.rows import Rows, unpacked
+from evaluator.sql.trees import (
+    SQL,
+    all_but,
+    both,
+    choose,
+    column,
+    holds,
+    is_null,
+    left_join,
+    named,
+    number,
+    star,
+    table,
+    text,
+)
 
 
 def compute(state: State, kind: KindDef, step: Compute, past: list[PastRun], problems: Problems) -> None:
@@ -59,7 +73,9 @@ def _selected(state: State, kind: KindDef, line: LineDef) -> Gathered:
     """Sum up the awards of a line that chooses among its records."""
     name = table(f"{kind.name}#chosen{state.versions}.{line.id}", "work")
     state.db.create(name, selected_sum(state, kind, line))
-    return Gathered(name, tuple((f"{column}.{line.id}", number(0)) for column in ("sum", "n", "doubt")))
+    note_uncertain(state, kind, line)
+    counted = [(f"{column}.{line.id}", number(0)) for column in ("sum", "n", "doubt")]
+    return Gathered(name, (*counted, (f"doubtful.{line.id}", None)))
 
 
 def _columns(state: State, kind: KindDef, value: Value, rows: Rows) -> list[exp.Alias]:
@@ -90,7 +106,7 @@ def _set_apart(kind: KindDef, lowering: Lowering) -> list[exp.Alias]:
     """Return is_assessed, is_ranked, and the reason of whoever is set apart."""
 
     def first(exceptions: tuple[ExceptionDef, ...]) -> tuple[SQL, list[tuple[SQL, SQL]]]:
-        tests = [exp.Coalesce(this=lowering.condition(e.when), expressions=[exp.false()]) for e in exceptions]
+        tests = [holds(lowering.condition(e.when)) for e in exceptions]
         none = both(*(exp.Not(this=exp.paren(test)) for test in tests)) if tests else exp.true()
         return none, [(test.copy(), text(e.reason)) for test, e in zip(tests, exceptions, strict=True)]
 
@@ -121,15 +137,15 @@ def _with_defaults(state: State, kind: KindDef, step: Compute, query: exp.Select
         named(exp.Coalesce(this=column(n, "s"), expressions=[lowering.stored(d, kind.measures[n].type)]), n)
         for n, d in filled.items()
     ]
-    others = exp.Star(except_=[exp.to_identifier(name, quoted=True) for name in filled])
-    return rows.select(exp.Column(this=others, table=exp.to_identifier("s")), *replaced)
+    return rows.select(all_but("s", filled), *replaced)
 
 
 def _note_unknown(state: State, kind: KindDef, value: Value, problems: Problems) -> None:
     """Note a level or points that are needed and unknown."""
     if value.part == "line":
         line = next(line for line in kind.lines if line.id == value.name)
-        state.count_unknown(kind, points_column(line.id), line.when)
+        for condition in (line.when, *(one.when for one in line.times), *(one.when for one in line.veto)):
+            state.count_unknown(kind, points_column(line.id), condition)
         formulas, name = can_be_unknown(line), points_column(line.id)
         settle, also = "coalesce(…, 0) in the expression", _records_without(state, kind, line)
     elif value.part == "verdict":
@@ -156,7 +172,7 @@ def _records_without(state: State, kind: KindDef, line: LineDef) -> list[tuple[C
         return []
     unknown = both(column("is_assessed", "s"), is_null(column(points_column(line.id), "s")))
     place = column(f"doubtful.{line.id}", "s")
-    query = exp.select(place).from_(exp.alias_(state.location(kind.name), "s", table=True), copy=False)
+    query = exp.select(*unpacked(place)).from_(exp.alias_(state.location(kind.name), "s", table=True), copy=False)
     query = query.where(both(unknown, exp.Not(this=is_null(place)))).order_by(place.copy()).limit(5)
     lacks = f"no {' or '.join(missing_values(made.operand.node)) or 'value'}"
-    return [(state.db.cell(*place_of(packed)), lacks) for (packed,) in state.db.rows(query)]
+    return [(state.db.cell(source, row), lacks) for source, row in state.db.rows(query)]

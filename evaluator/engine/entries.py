@@ -11,14 +11,15 @@ from sqlglot import exp
 from evaluator.data.cells import parsed
 from evaluator.data.context import REJECTS, refused
 from evaluator.engine.measure import Gathered
-from evaluator.engine.state import State, star
+from evaluator.engine.state import State
 from evaluator.pack.definitions import KindDef, LineDef, VerdictDef
 from evaluator.pack.entries import APPROVALS, JUDGEMENTS
 from evaluator.pack.types import BOOLEAN, NUMBER, TEXT, Type
 from evaluator.sql.lower import Lowering
-from evaluator.sql.ratio import decimal_text
+from evaluator.sql.ratio import UNIT, decimal_text
 from evaluator.sql.trees import (
     SQL,
+    all_but,
     both,
     call,
     cast,
@@ -26,12 +27,16 @@ from evaluator.sql.trees import (
     column,
     either,
     first_value,
+    holds,
     is_null,
     left_join,
     named,
     number,
+    star,
     table,
     text,
+    union_all,
+    window,
 )
 
 JUDGED = ("sid", "value", "#src", "#row", "decided_by", "decided_on", "reason")
@@ -50,7 +55,6 @@ def find_entries(state: State) -> None:
 
 def _items(state: State, name: str) -> list[tuple[str, str, str]]:
     """Return kind, line or verdict, and each word it may be called by, of what may be entered."""
-    labels = [{}, *state.pack.labels.values()]
     found = []
     for kind in state.pack.kinds.values():
         if name == JUDGEMENTS:
@@ -60,7 +64,7 @@ def _items(state: State, name: str) -> list[tuple[str, str, str]]:
             items = [(v.name, v.name) for v in kind.verdicts.values() if v.model.proposes]
         for item, readable in items:
             words = {item}
-            for known in labels:
+            for known in state.pack.labels.values():
                 words |= {known[n] for n in (f"{kind.name}.{readable}", readable, item) if n in known}
             found += [(kind.name, item, word) for word in sorted(words)]
     return found
@@ -70,25 +74,16 @@ def _find(state: State, name: str) -> None:
     items = _items(state, name)
     words = table(f"{name}#items", "work")
     lists = [list(values) for values in zip(*items, strict=True)]
-    state.db.run(
-        exp.Create(
-            this=words,
-            kind="TABLE",
-            expression=exp.select(
-                *(named(call("unnest", cast(exp.Placeholder(), "TEXT[]")), n) for n in ("kind", "item", "word"))
-            ),
-            replace=True,
-        ),
-        lists,
-    )
-    people: exp.Query | None = None
-    for kind in state.pack.kinds.values():
-        shown = cast(column(kind.display, "s"), "TEXT")
-        one = exp.select(
-            named(text(kind.name), "kind"), column("#sid", "s"), column("#key", "s"), named(shown, "name")
+    state.db.listed(words, dict(zip(("kind", "item", "word"), lists, strict=True)))
+    people = union_all(
+        exp.select(
+            named(text(kind.name), "kind"),
+            column("#sid", "s"),
+            column("#key", "s"),
+            named(cast(column(kind.display, "s"), "TEXT"), "name"),
         ).from_(exp.alias_(state.location(kind.name), "s", table=True), copy=False)
-        people = one if people is None else exp.union(people, one, distinct=False)
-    assert people is not None
+        for kind in state.pack.kinds.values()
+    )
     of_year = exp.In(this=column("year", "e"), expressions=[number(0), number(state.year)])
     of_kind = either(
         exp.EQ(this=column("kind", "e"), expression=text("")),
@@ -163,7 +158,7 @@ def _entries_of(name: str, kind: KindDef, item: str) -> exp.Select:
     return (
         exp.select(
             *(column(c, "f") for c in ("sid", "written", *_GIVEN)),
-            named(exp.Window(this=exp.Count(this=exp.Star()), partition_by=[column("sid", "f")]), "entries"),
+            named(window(exp.Count(this=exp.Star()), [column("sid", "f")]), "entries"),
         )
         .from_(exp.alias_(table(f"{name}#found", "work"), "f", table=True), copy=False)
         .where(
@@ -203,10 +198,9 @@ def _accept(
         ),
     )
     _reject(state, name, checked)
-    kept = exp.Star(except_=[exp.to_identifier(c, quoted=True) for c in ("at", "fault", "shown")])
     state.db.create(
         made,
-        exp.select(exp.Column(this=kept, table=exp.to_identifier("q")))
+        exp.select(all_but("q", ("at", "fault", "shown")))
         .from_(exp.alias_(checked, "q", table=True), copy=False)
         .where(is_null(column("fault", "q")), copy=False),
     )
@@ -227,15 +221,33 @@ def judge_points(state: State, kind: KindDef, line: LineDef) -> Gathered:
 
     Keeps them, with the columns JUDGED, as state.judged.
     """
+    kept = table(f"{kind.name}#judged points.{line.id}", "work")
+    if JUDGEMENTS in state.entered:
+        _keep_judged(state, kind, line, kept)
+    else:
+        kinds = {"value": "BIGINT", "decided_by": "TEXT", "decided_on": "DATE", "reason": "TEXT"}
+        nothing = [named(cast(exp.Null(), kinds.get(name, "BIGINT")), name) for name in JUDGED]
+        state.db.create(kept, exp.select(*nothing).where(exp.false(), copy=False))
+    state.judged[kind.name, line.id] = kept
+    columns = {f"sum.{line.id}": column("value", "j"), f"n.{line.id}": number(1)}
+    summed = table(f"{kind.name}#judged sum{state.versions}.{line.id}", "work")
+    state.db.create(
+        summed,
+        exp.select(column("sid", "j"), *(named(cast(value, "BIGINT"), name) for name, value in columns.items())).from_(
+            exp.alias_(kept, "j", table=True), copy=False
+        ),
+    )
+    return Gathered(summed, tuple((name, number(0)) for name in columns))
+
+
+def _keep_judged(state: State, kind: KindDef, line: LineDef, kept: exp.Table) -> None:
     assert line.judged is not None
-    if JUDGEMENTS not in state.entered:
-        return _nothing_judged(state, kind, line)
     rows = state.rows(kind.name, "s")
     lowering = Lowering(rows)
     low, high = (lowering.stored(bound, NUMBER) for bound in (line.judged.low, line.judged.high))
     applies: SQL = column("is_assessed", "s")
     if line.when is not None:
-        applies = both(applies, exp.Coalesce(this=lowering.condition(line.when), expressions=[exp.false()]))
+        applies = both(applies, holds(lowering.condition(line.when)))
     bounds = rows.select(
         named(column("#sid", "s"), "sid"), named(low, "low"), named(high, "high"), named(applies, "applies")
     )
@@ -258,31 +270,9 @@ def judge_points(state: State, kind: KindDef, line: LineDef) -> Gathered:
     ]
     accepted = table(f"{kind.name}#judged.{line.id}", "work")
     _accept(state, JUDGEMENTS, looked_at, faults, accepted)
-    kept = table(f"{kind.name}#judged points.{line.id}", "work")
     columns = [named(column("points" if c == "value" else c, "j"), c) for c in JUDGED]
     state.db.create(kept, exp.select(*columns).from_(exp.alias_(accepted, "j", table=True), copy=False))
     state.db.drop(accepted)
-    state.judged[kind.name, line.id] = kept
-    summed = table(f"{kind.name}#judged sum{state.versions}.{line.id}", "work")
-    state.db.create(
-        summed,
-        exp.select(
-            column("sid", "j"), named(column("value", "j"), f"sum.{line.id}"), named(number(1), f"n.{line.id}")
-        ).from_(exp.alias_(kept, "j", table=True), copy=False),
-    )
-    return Gathered(summed, ((f"sum.{line.id}", number(0)), (f"n.{line.id}", number(0))))
-
-
-def _nothing_judged(state: State, kind: KindDef, line: LineDef) -> Gathered:
-    kinds = {"value": "BIGINT", "decided_by": "TEXT", "decided_on": "DATE", "reason": "TEXT"}
-    kept = table(f"{kind.name}#judged points.{line.id}", "work")
-    nothing = [named(cast(exp.Null(), kinds.get(name, "BIGINT")), name) for name in JUDGED]
-    state.db.create(kept, exp.select(*nothing).where(exp.false(), copy=False))
-    state.judged[kind.name, line.id] = kept
-    summed = table(f"{kind.name}#judged sum{state.versions}.{line.id}", "work")
-    columns = [named(cast(exp.Null(), "BIGINT"), name) for name in ("sid", f"sum.{line.id}", f"n.{line.id}")]
-    state.db.create(summed, exp.select(*columns).where(exp.false(), copy=False))
-    return Gathered(summed, ((f"sum.{line.id}", number(0)), (f"n.{line.id}", number(0))))
 
 
 def override(state: State, kind: KindDef, verdict: VerdictDef) -> None:
@@ -317,11 +307,8 @@ def override(state: State, kind: KindDef, verdict: VerdictDef) -> None:
     ]
     _accept(state, JUDGEMENTS, looked_at, faults, accepted)
     stored = column(verdict.name, "s")
-    rest = exp.Column(
-        this=exp.Star(except_=[exp.to_identifier(verdict.name, quoted=True)]), table=exp.to_identifier("s")
-    )
     query = exp.select(
-        rest,
+        all_but("s", [verdict.name]),
         named(first_value([column("conclusion", "o"), stored]), verdict.name),
         named(stored.copy(), f"ruled.{verdict.name}"),
         named(_place("o"), f"decided.{verdict.name}"),
@@ -348,13 +335,13 @@ def _as_value(verdict: VerdictDef, state: State) -> SQL:
                 spellings.setdefault(known.get(value, value), value)
     made = parsed(kind, spellings, column("value", "e"))
     if kind.values and kind.is_number:
-        allowed = [number(int(v * (1_000_000 if kind.base == "number" else 1))) for v in kind.values]  # type: ignore[operator]
+        allowed = [number(int(v * (UNIT if kind.base == "number" else 1))) for v in kind.values]  # type: ignore[operator]
         made = choose([(exp.In(this=exp.paren(made), expressions=allowed), made.copy())])
     return made
 
 
 def approve(state: State, kind: KindDef) -> None:
-    """Add approved.<verdict> for each verdict that proposes something, and decided.<verdict>: who settled it where.
+    """Add approved.<verdict> for each verdict that proposes something, and settled.<verdict>: where that was entered.
 
     Unknown while nobody has; a decision on what is not proposed is refused.
     """
@@ -401,13 +388,14 @@ def approve(state: State, kind: KindDef) -> None:
 def _proposed(verdict: VerdictDef) -> tuple[SQL, SQL]:
     """Return whether a verdict proposes something for a subject, and who decides on it ('' if nobody is named)."""
     if verdict.form != "rules":
-        holds = exp.Coalesce(this=column(verdict.name, "s"), expressions=[exp.false()])
-        return holds, text(str(verdict.model.by or ""))
+        return holds(column(verdict.name, "s")), text(str(verdict.model.by or ""))
     acting = [rule for rule in verdict.rules if rule.model.action is not None]
-    rule = column(f"rule.{verdict.name}", "s")
+    rule: SQL = column(f"rule.{verdict.name}", "s")
+    if verdict.model.override_by is not None:  # what a rule proposes goes with what it concluded
+        rule = choose([(is_null(column(f"decided.{verdict.name}", "s")), rule)])
     branches = [(exp.EQ(this=rule.copy(), expression=number(r.number)), text(str(r.model.by or ""))) for r in acting]
     proposed = exp.In(this=rule.copy(), expressions=[number(r.number) for r in acting])
-    return exp.Coalesce(this=proposed, expressions=[exp.false()]), choose(branches, text(""))
+    return holds(proposed), choose(branches, text(""))
 
 
 def _place(alias: str) -> SQL:

@@ -26,7 +26,7 @@ from evaluator.engine.plan import own_nodes
 from evaluator.pack.definitions import KindDef, RuleDef, VerdictDef
 from evaluator.pack.nodes import Case, Const, Junction, Name, Node, Not, Recall
 from evaluator.sql.lower import Lowering
-from evaluator.sql.trees import SQL, choose, is_null, text
+from evaluator.sql.trees import SQL, choose, holds, is_null, text
 
 UNKNOWN, NONE = "unknown", "none"
 MOST_GATES = 200
@@ -43,11 +43,9 @@ class Gate:
     def sql(self, lowering: Lowering) -> SQL:
         """Return the gate as SQL: a truth value, or for a list of rules the number of the first that holds."""
         if self.form == "holds":
-            return exp.Coalesce(this=lowering.condition(self.tests[0]), expressions=[exp.false()])
+            return holds(lowering.condition(self.tests[0]))
         if self.form == "fails":
-            return exp.Coalesce(
-                this=exp.Not(this=exp.paren(lowering.condition(self.tests[0]))), expressions=[exp.false()]
-            )
+            return holds(exp.Not(this=exp.paren(lowering.condition(self.tests[0]))))
         branches: list[tuple[SQL, SQL]] = []
         for place, test in enumerate(self.tests, 1):
             condition = lowering.condition(test)

@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from evaluator.engine.plan import Value
-from evaluator.engine.state import State
-from evaluator.pack.definitions import AggregateDef, KindDef, LineDef
+from evaluator.engine.state import State, points_column
+from evaluator.pack.definitions import AggregateDef, KindDef, LineDef, is_dated
 from evaluator.pack.types import NUMBER
 from evaluator.sql.aggregates import aggregated, extreme, filtered, without_rows
 from evaluator.sql.lower import Lowering
-from evaluator.sql.rows import Rows, linked
-from evaluator.sql.trees import SQL, both, cast, choose, column, is_null, named, number, ordered, table, window
-
-ROWS = 1 << 40  # more than any sheet has
+from evaluator.sql.rows import Rows, linked, packed_place
+from evaluator.sql.trees import SQL, both, cast, choose, column, holds, is_null, named, number, ordered, table, window
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +31,7 @@ def gather(state: State, kind: KindDef, values: list[Value]) -> list[Gathered]:
     for value in values:
         made = lines[value.name].aggregate if value.part == "sum" else kind.measures[value.name].aggregate
         assert made is not None
-        period = str(state.span_of(made.period)) if state.is_dated(made.source) else ""
+        period = str(state.span_of(made.period)) if is_dated(state.pack.tables, made.source) else ""
         passes.setdefault((made.source, made.links, period), []).append((value, made))
     return [_pass(state, kind, members, lines, place) for place, members in enumerate(passes.values())]
 
@@ -65,7 +63,7 @@ def _pass(
             columns += [(f"n.{line.id}", number(0)), (f"sum.{line.id}", number(0))]
             if made.operand.node.nullable:
                 selected.append(named(filtered(exp.CountIf(this=is_null(award)), condition), f"doubt.{line.id}"))
-                doubtful = choose([(is_null(award), _place(rows.alias))])
+                doubtful = choose([(is_null(award), packed_place(rows.alias))])
                 selected.append(named(filtered(exp.Min(this=doubtful), condition), f"doubtful.{line.id}"))
                 columns += [(f"doubt.{line.id}", number(0)), (f"doubtful.{line.id}", None)]
         else:
@@ -83,6 +81,20 @@ def _pass(
         count = state.db.value(exp.select(total).from_(exp.alias_(name, "g", table=True), copy=False))
         state.note_unknown(str(value), int(count or 0))
     return Gathered(name, tuple(columns))
+
+
+def note_uncertain(state: State, kind: KindDef, line: LineDef) -> None:
+    """Note how many records of a line may or may not count, where nothing else sums them up."""
+    made = line.aggregate
+    if made is None or made.where is None or not made.where.node.nullable:
+        return
+    rows, link = linked_rows(state, kind, made.source, made.links)
+    unknown = is_null(Lowering(rows).condition(made.where))
+    query = rows.select(exp.CountIf(this=unknown)).where(exp.Not(this=is_null(link)))
+    in_period = state.in_period(made.source, rows.alias, made.period)
+    if in_period is not None:
+        query = query.where(in_period)
+    state.note_unknown(f"{kind.name}.{points_column(line.id)}", int(state.db.value(query)))
 
 
 def linked_rows(state: State, kind: KindDef, source: str, links: tuple[tuple[str, ...], ...]) -> tuple[Rows, SQL]:
@@ -124,16 +136,5 @@ def peers(state: State, made: AggregateDef, rows: Rows) -> SQL:
     if made.function == "sum":
         return exp.Coalesce(this=cast(over(exp.Sum(this=value)), "BIGINT"), expressions=[number(0)])
     if made.function == "any":
-        return exp.Coalesce(this=over(exp.LogicalOr(this=value)), expressions=[exp.false()])
+        return holds(over(exp.LogicalOr(this=value)))
     return extreme(made.function, made.operand, lowering, over)
-
-
-def _place(alias: str) -> SQL:
-    """Return source and row of a record as one number, which `place_of` takes apart again."""
-    source = exp.Mul(this=column("#src", alias), expression=number(ROWS))
-    return exp.Add(this=source, expression=column("#row", alias))
-
-
-def place_of(packed: int) -> tuple[int, int]:
-    """Return source and row from what `_place` made of them."""
-    return divmod(packed, ROWS)

@@ -5,11 +5,25 @@ from __future__ import annotations
 from sqlglot import exp
 
 from evaluator.diagnostics import Problems
-from evaluator.engine.state import State, star
+from evaluator.engine.state import State
 from evaluator.pack.definitions import KindDef, VerdictDef
 from evaluator.sql.lower import Lowering
 from evaluator.sql.ratio import UNIT
-from evaluator.sql.trees import SQL, both, cast, choose, column, is_null, named, number, ordered, window
+from evaluator.sql.trees import (
+    SQL,
+    all_but,
+    both,
+    cast,
+    choose,
+    column,
+    holds,
+    is_null,
+    named,
+    number,
+    ordered,
+    star,
+    window,
+)
 
 
 def choose_quota(state: State, kind: KindDef, verdict: VerdictDef, problems: Problems) -> None:
@@ -23,10 +37,10 @@ def choose_quota(state: State, kind: KindDef, verdict: VerdictDef, problems: Pro
     lowering = Lowering(rows)
     eligible: SQL = both(
         column("is_assessed", "s"),
-        exp.Coalesce(this=lowering.condition(verdict.among), expressions=[exp.false()]),
+        holds(lowering.condition(verdict.among)),
     )
     if verdict.when is not None:
-        eligible = both(eligible, exp.Coalesce(this=lowering.condition(verdict.when), expressions=[exp.false()]))
+        eligible = both(eligible, holds(lowering.condition(verdict.when)))
     group: SQL = lowering.stored(verdict.within) if verdict.within is not None else number(0)
     keys = [named(lowering.ordering(key.formula), f"key{i}") for i, key in enumerate(verdict.order_by)]
     taken = lowering.stored(verdict.take)
@@ -58,10 +72,9 @@ def choose_quota(state: State, kind: KindDef, verdict: VerdictDef, problems: Pro
         exp.GT(this=exp.paren(last), expression=most.copy()), exp.GT(this=most.copy(), expression=number(0)),
     )  # fmt: skip
     temporary = ["eligible", "group", "taken", "rank", "tied", *(f"key{i}" for i in range(len(keys)))]
-    everything = exp.Star(except_=[exp.to_identifier(c, quoted=True) for c in temporary])
     placed = choose([(is_eligible.copy(), rank.copy())])
     query = exp.select(
-        exp.Column(this=everything, table=exp.to_identifier("r")),
+        all_but("r", temporary),
         named(chosen, name),
         named(cast(placed, "BIGINT"), place),
         named(cast(choose([(is_eligible.copy(), most.copy())]), "BIGINT"), take),
@@ -82,10 +95,9 @@ def choose_quota(state: State, kind: KindDef, verdict: VerdictDef, problems: Pro
             )
             shown = f"{kind.name}.{name} takes {count}, and {', '.join(tied_subjects)} tie at the edge"
             problems.add("R104", shown, verdict.at)
-    without = exp.Star(except_=[exp.to_identifier(c, quoted=True) for c in ("#edge", "#group")])
     state.replace(
         kind.name,
-        exp.select(exp.Column(this=without, table=exp.to_identifier("s"))).from_(
+        exp.select(all_but("s", ("#edge", "#group"))).from_(
             exp.alias_(state.location(kind.name), "s", table=True), copy=False
         ),
     )

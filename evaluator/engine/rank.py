@@ -9,7 +9,7 @@ from evaluator.pack.definitions import RosterDef
 from evaluator.pack.nodes import Name, Node
 from evaluator.pack.types import TEXT
 from evaluator.sql.lower import Lowering
-from evaluator.sql.trees import SQL, both, cast, choose, column, named, ordered, table, window
+from evaluator.sql.trees import SQL, both, cast, choose, column, holds, named, ordered, table, window
 
 
 def make_roster(state: State, roster: RosterDef) -> exp.Table:
@@ -31,7 +31,7 @@ def make_roster(state: State, roster: RosterDef) -> exp.Table:
             columns.append(named(shown(lowering, formula.node), f"column.{name}"))
     where: SQL = exp.true()
     if roster.where is not None:
-        where = exp.Coalesce(this=lowering.condition(roster.where), expressions=[exp.false()])
+        where = holds(lowering.condition(roster.where))
     chosen = rows.select(*columns).where(where, copy=False)
     by = [column("#group", "c")] if group is not None else []
     order = [

@@ -25,13 +25,16 @@ from evaluator.sql.trees import (
     cast,
     choose,
     column,
+    holds,
     is_null,
     left_join,
     named,
     number,
     ordered,
     row_number,
+    star,
     table,
+    union_all,
     window,
 )
 
@@ -63,14 +66,12 @@ def _all_years(state: State, kind: KindDef, found: Recall, past: list[PastRun]) 
     value, place = sql_type(found.operand.type), {"#src": "BIGINT", "#row": "BIGINT"}
     kinds = {"#key": "TEXT", "year": "BIGINT", "value": value, **place}
     nothing = [named(cast(exp.Null(), kind_of), name) for name, kind_of in kinds.items()]
-    query: exp.Query = exp.select(*nothing).where(exp.false(), copy=False)
-    parts = list(_past_years(state, kind, found, past))
+    parts: list[exp.Query] = [exp.select(*nothing).where(exp.false(), copy=False)]
+    parts += _past_years(state, kind, found, past)
     if found.reads_this_year:
         now = exp.select(exp.Star()).from_(state.location(kind.name), copy=False).subquery(copy=False)
         parts.append(_of_year(state, kind, found, (state.year, state.start, state.end), now))
-    for part in parts:
-        query = exp.union(query, part, distinct=False)
-    return query
+    return union_all(parts)
 
 
 def _past_years(state: State, kind: KindDef, found: Recall, past: list[PastRun]) -> Iterator[exp.Select]:
@@ -103,7 +104,7 @@ def _in_reach(state: State, found: Recall, every: exp.Query) -> exp.Select:
     """Leave the years a function goes over."""
     latest_first = [ordered(column("year", "y"), True)]
     nth = named(row_number(latest_first, [column("#key", "y")]), "nth")
-    rows = exp.select(exp.column(exp.Star(), table="y"), nth).from_(every.subquery("y", copy=False), copy=False)
+    rows = exp.select(star("y"), nth).from_(every.subquery("y", copy=False), copy=False)
     query = exp.select(*(column(name, "n") for name in ("#key", "year", "value", "#src", "#row")))
     query = query.from_(rows.subquery("n", copy=False))
     if found.function == "years_running":
@@ -130,7 +131,7 @@ def _result(found: Recall, listed: exp.Table) -> exp.Select:
     if found.function == "last":
         result: SQL = exp.Max(this=value)  # of one
     elif found.function == "years":
-        held = exp.Coalesce(this=value, expressions=[exp.false()])
+        held = holds(value)
         result = cast(exp.CountIf(this=held), "BIGINT")
     else:
         lacks = exp.EQ(this=exp.CountIf(this=is_null(value)), expression=number(0))
@@ -143,7 +144,7 @@ def _result(found: Recall, listed: exp.Table) -> exp.Select:
 
 def _running(state: State, listed: exp.Table) -> exp.Select:
     """Return for how many years, this one included, the condition has held."""
-    held: SQL = exp.Coalesce(this=column("value", "y"), expressions=[exp.false()])
+    held: SQL = holds(column("value", "y"))
     if state.pack.gap == "breaks":
         nth = row_number([ordered(column("year", "y"), True)], [column("#key", "y")])
         next_year = exp.Add(this=exp.Sub(this=number(state.year), expression=nth), expression=number(1))

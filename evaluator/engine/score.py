@@ -14,7 +14,7 @@ from evaluator.pack.types import NUMBER
 from evaluator.sql.lower import Lowering
 from evaluator.sql.ratio import UNIT, Ratio, one_ratio, product, stored_number
 from evaluator.sql.rows import Rows
-from evaluator.sql.trees import SQL, cast, choose, column, is_null, named, number
+from evaluator.sql.trees import SQL, cast, choose, column, holds, is_null, named, number
 
 
 def line_values(line: LineDef, rows: Rows) -> list[exp.Alias]:
@@ -35,7 +35,7 @@ def line_values(line: LineDef, rows: Rows) -> list[exp.Alias]:
     values[f"raw.{line.id}"] = raw
     if line.veto:
         values["unvetoed.total"] = points
-        tests = [exp.Coalesce(this=lowering.condition(v.when), expressions=[exp.false()]) for v in line.veto]
+        tests = [holds(lowering.condition(v.when)) for v in line.veto]
         values["veto.total"] = choose([(test, number(n)) for n, test in enumerate(tests, 1)], number(0))
         results = [lowering.stored(v.to, NUMBER) for v in line.veto]
         points = choose([(t.copy(), to) for t, to in zip(tests, results, strict=True)], points.copy())

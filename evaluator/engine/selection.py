@@ -9,6 +9,7 @@ from evaluator.sql.lower import Lowering
 from evaluator.sql.ratio import UNIT, Ratio, product, stored_number
 from evaluator.sql.trees import (
     SQL,
+    all_but,
     both,
     cast,
     choose,
@@ -18,6 +19,7 @@ from evaluator.sql.trees import (
     number,
     ordered,
     row_number,
+    star,
     text,
     window,
 )
@@ -79,7 +81,7 @@ def chosen(line: LineDef, made: SelectionDef, query: exp.Query, kept: list[str])
         order += award_order("q")
         keyed = both(is_live.copy(), exp.Not(this=is_null(once)))
         numbered = exp.select(
-            exp.column(exp.Star(), table="q"),
+            star("q"),
             named(choose([(keyed, row_number(order, by))]), "among"),
             named(choose([(keyed.copy(), window(exp.FirstValue(this=column("record", "q")), by, order))]), "winner"),
         ).from_(current.subquery("q", copy=False), copy=False)
@@ -93,7 +95,7 @@ def chosen(line: LineDef, made: SelectionDef, query: exp.Query, kept: list[str])
     if made.series:
         order = _declared(line, "order", made.order_by, "q") + award_order("q")
         numbered = exp.select(
-            exp.column(exp.Star(), table="q"),
+            star("q"),
             named(choose([(is_live.copy(), row_number(order, [column("sid", "q"), is_live.copy()]))]), "number"),
         ).from_(current.subquery("q", copy=False), copy=False)
         entering: SQL = column("entering", "n")
@@ -122,8 +124,6 @@ def chosen(line: LineDef, made: SelectionDef, query: exp.Query, kept: list[str])
 
 def _with(query: exp.Select, alias: str, changed: dict[str, SQL], dropped: list[str]) -> exp.Select:
     """Replace columns of a query, and leave out others."""
-    out = [exp.to_identifier(name, quoted=True) for name in (*changed, *dropped)]
-    rest = exp.Column(this=exp.Star(except_=out), table=exp.to_identifier(alias))
-    return exp.select(rest, *(named(value, name) for name, value in changed.items())).from_(
-        query.subquery(alias, copy=False), copy=False
-    )
+    return exp.select(
+        all_but(alias, (*changed, *dropped)), *(named(value, name) for name, value in changed.items())
+    ).from_(query.subquery(alias, copy=False), copy=False)

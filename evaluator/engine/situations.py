@@ -9,11 +9,11 @@ from sqlglot import exp
 from evaluator.diagnostics import Problems
 from evaluator.engine.decide import Bench, Judgement, judge
 from evaluator.engine.families import NONE, UNKNOWN, Family, domain, word
-from evaluator.engine.state import State, missing_values, star
+from evaluator.engine.state import State, missing_values
 from evaluator.pack.definitions import KindDef, VerdictDef
 from evaluator.sql.lower import Lowering
 from evaluator.sql.ratio import UNIT
-from evaluator.sql.trees import SQL, both, cast, column, is_null, named, number, ordered, table
+from evaluator.sql.trees import SQL, both, cast, column, is_null, named, number, ordered, star, table
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from evaluator.data.tables import has_date
 from evaluator.engine.plan import own_nodes
-from evaluator.pack.definitions import Formula, KindDef, Pack
+from evaluator.pack.definitions import Formula, KindDef, Pack, is_dated
 from evaluator.pack.functions import OF_TERM
 from evaluator.pack.model_judgement import Window
 from evaluator.pack.nodes import Name, Node, Recall
@@ -78,13 +77,9 @@ class State:
         if old is not None:
             self.db.drop(old)
 
-    def is_dated(self, owner: str) -> bool:
-        """Whether a date decides when a record counts; where none does, it always counts."""
-        return has_date(self.pack, owner)
-
     def in_period(self, owner: str, alias: str, period: Window | None = None) -> SQL | None:
         """Return when a record counts: in the year, or in another period; None where every record does."""
-        if not self.is_dated(owner):
+        if not is_dated(self.pack.tables, owner):
             return None
         first, last = self.span_of(period)
         day = column("#date", alias)
@@ -131,8 +126,3 @@ def missing_values(node: Node) -> list[str]:
         if isinstance(part, (Name, Recall)) and part.nullable
     ]
     return list(dict.fromkeys(name.removeprefix("#source.").removeprefix("#subject.") for name in found))
-
-
-def star(alias: str) -> exp.Column:
-    """Write alias.*"""
-    return exp.column(exp.Star(), table=alias)

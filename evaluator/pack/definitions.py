@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -109,6 +109,12 @@ class TableDef:
     def refs(self) -> dict[str, str]:
         """Return the fields that lead to other rows, with the table they lead to."""
         return {name: f.type.target for name, f in self.fields.items() if f.type.base == "ref"}
+
+
+def is_dated(tables: Mapping[str, TableDef], name: str) -> bool:
+    """Whether a date decides when the rows of a table count, their own or that of their source."""
+    made = tables[name]
+    return made.date is not None or (made.unfold is not None and is_dated(tables, made.unfold.source))
 
 
 @dataclass(frozen=True, slots=True)

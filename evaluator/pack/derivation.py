@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from evaluator.diagnostics import Problems, Span
-from evaluator.pack.definitions import Formula, ParameterDef, TableDef
+from evaluator.pack.definitions import Formula, ParameterDef, TableDef, is_dated
 from evaluator.pack.nodes import Lookup, Name, Node
 
 Item = tuple[str, str]
@@ -39,12 +39,8 @@ class Derivation:
             for derived in made.fields.values():
                 if derived.is_derived:
                     self.reads[name, derived.name] = self._of_field(made, derived.name)
-            if self.is_dated(made):
+            if is_dated(tables, name):
                 self.reads[name, DATE] = self._of_date(made)
-
-    def is_dated(self, made: TableDef) -> bool:
-        """Whether a date decides when the rows of a table count, their own or that of their source."""
-        return made.date is not None or (made.unfold is not None and self.is_dated(self.tables[made.unfold.source]))
 
     def _of_rows(self, made: TableDef) -> Iterator[Item]:
         for read in made.fields.values():

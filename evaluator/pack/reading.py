@@ -47,7 +47,8 @@ def _note(model: type[Model], tree: Map, error: Any, problems: Problems) -> None
     elif isinstance(here, Text) and code in ("P202", "P204"):
         at = here.at
     if code == "P104":
-        fix = rename_to(name, _known_keys(model, path))
+        known = _known_keys(model, path)
+        fix = rename_to(name, known) or f"remove it; what may stand here: {', '.join(known)}"
         message = f'unknown key "{name}"' + (f" in {holder}" if holder else "")
     elif error["type"] == "missing":
         message = f'missing key "{path[-1]}"' + (f" in {holder}" if holder else "")
@@ -101,25 +102,22 @@ def _described(here: Map, above: list[str]) -> str:
 
 
 def _known_keys(model: type[Model], path: list[Any]) -> list[str]:
-    """Return every key of every model reachable along the path: enough to suggest a spelling from."""
-    names: set[str] = set()
-    todo: list[type[Model]] = [model]
-    seen: set[type[Model]] = set()
-    while todo:
-        one = todo.pop()
-        if one in seen:
-            continue
-        seen.add(one)
-        for key, info in one.model_fields.items():
-            names.add(info.alias or key)
-            todo += _models_in(info.annotation)
-    return sorted(names)
+    """Return the keys that may stand where the path ends; its last step is the key that may not."""
+    models = sorted(_models_at(model, path[:-1]), key=lambda one: one.__name__)
+    return list(dict.fromkeys(info.alias or key for one in models for key, info in one.model_fields.items()))
 
 
-def _models_in(annotation: Any) -> list[type[Model]]:
+def _models_at(annotation: Any, path: list[Any]) -> set[type[Model]]:
+    """Return the models that may describe what a path leads to."""
     if isinstance(annotation, type) and issubclass(annotation, Model):
-        return [annotation]
-    return [found for part in getattr(annotation, "__args__", ()) for found in _models_in(part)]
+        if not path:
+            return {annotation}
+        inner = [info.annotation for key, info in annotation.model_fields.items() if (info.alias or key) == path[0]]
+        return _models_at(inner[0], path[1:]) if inner else {annotation}
+    parts = getattr(annotation, "__args__", ())
+    if getattr(annotation, "__origin__", None) in (dict, list, tuple):  # a step is a key or a place in the list
+        path = path[1:]
+    return {model for part in parts for model in _models_at(part, path)}
 
 
 def schemas() -> dict[str, Any]:

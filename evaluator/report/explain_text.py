@@ -160,7 +160,7 @@ def _verdict(found: Explanation, verdict: ExplainedVerdict) -> list[str]:
         lines.append(f"    {mark} {rule.definition.number}. {value} ← {what}{reference}")
         if rule.definition.model.note:
             lines.append(f"         {say(pack, 'note')}: {rule.definition.model.note}")
-        if rule.decided and rule.definition.model.action:
+        if rule.decided and rule.definition.model.action and verdict.override is None:
             lines.append(f"         {_proposal(found, rule.definition.model)} · {_settled(found, verdict)}")
     if verdict.condition is not None:
         mark = {True: "✓ ", False: "✗ ", None: ""}[verdict.condition.is_met]

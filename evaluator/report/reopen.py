@@ -12,13 +12,12 @@ from typing import Any
 from sqlglot import exp
 
 from evaluator.data.history import read_manifest
-from evaluator.data.tables import has_date
 from evaluator.diagnostics import Problems
 from evaluator.engine.entries import JUDGED, entered_columns
 from evaluator.engine.score import line_columns
 from evaluator.engine.state import State
 from evaluator.pack.check import load_pack
-from evaluator.pack.definitions import KindDef, LineDef, Pack, TableDef
+from evaluator.pack.definitions import KindDef, LineDef, Pack, TableDef, is_dated
 from evaluator.pack.in_force import as_in_force
 from evaluator.pack.types import INTEGER, NUMBER, Type
 from evaluator.sql.backend import Database
@@ -95,7 +94,7 @@ def _as_computed(pack: Pack, made: TableDef, kind: KindDef | None, file: Path) -
             columns.append(named(column(f"{field.name}#", "f"), field.name))
         else:
             columns.append(named(_stored(field.name, field.type), field.name))
-    if has_date(pack, made.name):
+    if is_dated(pack.tables, made.name):
         columns.append(named(column("date", "f"), "#date"))
     if made.unfold is not None:
         label = () if made.unfold.label in made.fields else (made.unfold.label,)

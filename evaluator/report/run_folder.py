@@ -26,20 +26,19 @@ from sqlglot import exp
 
 from evaluator.data.context import REJECTS
 from evaluator.data.history import MANIFEST
-from evaluator.data.tables import has_date
 from evaluator.diagnostics import Problems, Stop
 from evaluator.engine.entries import JUDGED
 from evaluator.engine.rank import as_decimal
 from evaluator.engine.recall import recalled_table
 from evaluator.engine.run import Assessment, control_text, stop_unless
 from evaluator.engine.state import points_column
-from evaluator.pack.definitions import KindDef, TableDef
+from evaluator.pack.definitions import KindDef, TableDef, is_dated
 from evaluator.pack.types import INTEGER, Type
 from evaluator.report.reopen import results_of
 from evaluator.report.roster import guarded, write_csv
 from evaluator.report.workbook import write_workbook
 from evaluator.sql.backend import Database
-from evaluator.sql.trees import SQL, call, cast, column, left_join, named, number, ordered, table, text
+from evaluator.sql.trees import SQL, call, cast, column, left_join, named, number, ordered, table, text, union_all
 
 LARGEST_WORKBOOK = 20_000  # rows of rosters; beyond it people read the CSV
 
@@ -194,7 +193,7 @@ class _Writer:
 
     def _recalls(self, kind: KindDef) -> None:
         """Write year by year what is looked back on: whether a condition held, or else what the value was."""
-        query: exp.Query | None = None
+        parts = []
         for name, found in kind.recalls.items():
             made = exp.alias_(table(recalled_table(kind, name), "work"), "y", table=True)
             is_condition = found.operand.type.base == "boolean"
@@ -205,24 +204,22 @@ class _Writer:
                 named(cast(exp.Null(), "TEXT") if is_condition else value, "value"),
                 named(column("#src", "y"), "source"), named(column("#row", "y"), "row"),
             ]  # fmt: skip
-            one = exp.select(*columns).from_(made, copy=False)
-            query = one if query is None else exp.union(query, one, distinct=False)
-        if query is not None:
-            everything = exp.select(exp.Star()).from_(query.subquery("x", copy=False), copy=False)
+            parts.append(exp.select(*columns).from_(made, copy=False))
+        if parts:
+            everything = exp.select(exp.Star()).from_(union_all(parts).subquery("x", copy=False), copy=False)
             everything = everything.order_by(*(ordered(column(name, "x")) for name in ("recall", "key", "year")))
             self.db.write(everything, self.folder / "recalls" / f"{kind.name}.parquet")
 
     def _judged(self, kind: KindDef) -> None:
         """Write the points people decided on and the rules had room for."""
-        query: exp.Query | None = None
+        parts = []
         for line in kind.lines:
             if line.judged is not None:
                 made = exp.alias_(self.state.judged[kind.name, line.id], "j", table=True)
                 columns = [column(name, "j") for name in JUDGED]
-                one = exp.select(named(text(line.id), "line"), *columns).from_(made, copy=False)
-                query = one if query is None else exp.union(query, one, distinct=False)
-        if query is not None:
-            everything = exp.select(exp.Star()).from_(query.subquery("x", copy=False), copy=False)
+                parts.append(exp.select(named(text(line.id), "line"), *columns).from_(made, copy=False))
+        if parts:
+            everything = exp.select(exp.Star()).from_(union_all(parts).subquery("x", copy=False), copy=False)
             everything = everything.order_by(*(ordered(column(name, "x")) for name in ("line", "sid")))
             self.db.write(everything, self.folder / "judged" / f"{kind.name}.parquet")
 
@@ -237,7 +234,7 @@ class _Writer:
         if made.expected is not None:
             query = query.select(column("is_expected", "r"), column("is_filled", "r"))
         order = [column(name, "r") for name, target in made.refs.items() if target in self.pack.kinds][:1]
-        if has_date(self.pack, made.name):
+        if is_dated(self.pack.tables, made.name):
             query = query.select(named(column("#date", "r"), "date"))
             order.append(column("#date", "r"))
         query = query.order_by(*(ordered(key.copy()) for key in (*order, column("#sid", "r"))))
@@ -279,13 +276,7 @@ class _Writer:
     def _listed(self, name: str, columns: dict[str, list[object]]) -> None:
         numbers = ("situation", "subjects", "rule")
         made = table(name, "work")
-        unnested: list[SQL] = [
-            named(call("unnest", cast(exp.Placeholder(), "BIGINT[]" if c in numbers else "TEXT[]")), c) for c in columns
-        ]
-        self.db.run(
-            exp.Create(this=made, kind="TABLE", expression=exp.select(*unnested), replace=True),
-            list(columns.values()),
-        )
+        self.db.listed(made, columns, numbers)
         everything = exp.select(*(column(c, "x") for c in columns)).from_(exp.alias_(made, "x", table=True), copy=False)
         self.db.write(everything.order_by(*(ordered(column(c, "x")) for c in columns)), self.folder / name)
 

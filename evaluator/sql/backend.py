@@ -8,6 +8,7 @@ import signal
 import socket
 import tempfile
 import threading
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,7 +16,7 @@ import duckdb
 from sqlglot import exp
 
 from evaluator.diagnostics import Cell, Problems, Stop
-from evaluator.sql.trees import SEPARATOR, SQL, text
+from evaluator.sql.trees import SEPARATOR, SQL, call, cast, named, text
 
 
 class _Interrupts:
@@ -87,6 +88,13 @@ class Database:
     def view(self, name: exp.Table, query: exp.Query) -> None:
         """Name a query."""
         self.run(exp.Create(this=name, kind="VIEW", expression=query, replace=True))
+
+    def listed(self, name: exp.Table, columns: Mapping[str, Sequence[object]], numbers: Collection[str] = ()) -> None:
+        """Make a table of lists, a column each; `numbers` are whole numbers, the others text."""
+        kinds = {column: "BIGINT[]" if column in numbers else "TEXT[]" for column in columns}
+        unnested = [named(call("unnest", cast(exp.Placeholder(), kind)), column) for column, kind in kinds.items()]
+        query = exp.select(*unnested)
+        self.run(exp.Create(this=name, kind="TABLE", expression=query, replace=True), list(columns.values()))
 
     def drop(self, name: exp.Table, kind: str = "TABLE") -> None:
         """Forget a table or view."""

@@ -8,7 +8,9 @@ from sqlglot import exp
 
 from evaluator.pack.definitions import Pack
 from evaluator.pack.nodes import Name
-from evaluator.sql.trees import SQL, cast, column, left_join, named
+from evaluator.sql.trees import SQL, cast, column, left_join, named, number, star
+
+_ROWS = 1 << 40  # more than any file has
 
 
 class Rows:
@@ -83,6 +85,17 @@ class Rows:
         return [cast(column("#src", self.alias), "TEXT"), cast(column("#row", self.alias), "TEXT")]
 
 
+def packed_place(alias: str) -> SQL:
+    """Return source and row of a record as one number, which orders records as they stand in their files."""
+    source = exp.Mul(this=column("#src", alias), expression=number(_ROWS))
+    return exp.Add(this=source, expression=column("#row", alias))
+
+
+def unpacked(place: SQL) -> tuple[SQL, SQL]:
+    """Return source and row from what `packed_place` made of them."""
+    return exp.IntDiv(this=place, expression=number(_ROWS)), exp.Mod(this=place.copy(), expression=number(_ROWS))
+
+
 def linked(rows_of: Callable[[str, SQL | None], Rows], links: tuple[tuple[str, ...], ...]) -> tuple[Rows, SQL]:
     """Return the rows of a source and the `#sid` of the row that each leads to over these refs.
 
@@ -100,7 +113,7 @@ def linked(rows_of: Callable[[str, SQL | None], Rows], links: tuple[tuple[str, .
         ways = one if ways is None else exp.union(ways, one, distinct=True)
     assert ways is not None
     joined = (
-        exp.select(exp.column(exp.Star(), table="x"), column("#link", "y"))
+        exp.select(star("x"), column("#link", "y"))
         .from_(exp.alias_(rows_of("x", None).base, "x", table=True), copy=False)
         .join(
             ways.subquery("y", copy=False),

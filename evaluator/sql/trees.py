@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sqlglot import exp
@@ -75,6 +75,30 @@ def either(*conditions: SQL) -> SQL:
 def is_null(value: SQL) -> SQL:
     """Write value is null."""
     return exp.Is(this=exp.paren(value.copy(), copy=False), expression=exp.Null())
+
+
+def holds(condition: SQL) -> SQL:
+    """Take a condition that is unknown as not met."""
+    return exp.Coalesce(this=condition, expressions=[exp.false()])
+
+
+def star(alias: str) -> exp.Column:
+    """Write alias.*"""
+    return exp.column(exp.Star(), table=alias)
+
+
+def all_but(alias: str, names: Iterable[str]) -> exp.Column:
+    """Write alias.* without some of its columns."""
+    left_out = [exp.to_identifier(name, quoted=True) for name in names]
+    return exp.Column(this=exp.Star(except_=left_out), table=exp.to_identifier(alias))
+
+
+def union_all(parts: Iterable[exp.Query]) -> exp.Query:
+    """Put the rows of queries with the same columns below each other."""
+    whole, *rest = parts
+    for part in rest:
+        whole = exp.union(whole, part, distinct=False, copy=False)
+    return whole
 
 
 def left_join(query: exp.Select, target: SQL, on: SQL) -> exp.Select:
