@@ -8,6 +8,7 @@ print(explain(result, "W04"))
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,15 +47,20 @@ def run(
     out: str | Path | None = None,
     history: Iterable[str | Path] = (),
     accept_rejects: bool = False,
+    stage: str | None = None,
+    published_on: date | None = None,
+    supersedes: str | Path | None = None,
     progress: Callable[[str], None] = lambda _: None,
     warn: Callable[[Iterable[Diagnostic]], None] = lambda _: None,
 ) -> Path:
     """Assess a year and write the run folder; return where it is (results/<pack>-<year> unless told).
 
     `history` names the run folders of earlier years; `warn` is given what does not stop the run. Rows that cannot be
-    read stop the run unless accepted.
+    read stop the run unless accepted. `supersedes` is the run folder this run takes the place of; `stage` is draft,
+    published (since `published_on`) or final, where nothing is said that of the run before, or else draft.
     Raises evaluator.diagnostics.Stop with everything the user has to mend; nothing is written then.
     """
+    from evaluator.data.chain import Standing
     from evaluator.engine.run import assess
     from evaluator.report.run_folder import check_target, default_folder, write_run
 
@@ -62,7 +68,8 @@ def run(
     target = Path(out) if out is not None else default_folder(checked.name, year)
     check_target(target)
     folders = [Path(folder) for folder in history]
-    with assess(checked, Path(data), year, folders, accept_rejects, progress) as assessment:
+    standing = Standing(stage, published_on, None if supersedes is None else Path(supersedes))
+    with assess(checked, Path(data), year, folders, accept_rejects, progress, standing=standing) as assessment:
         progress(f"writing {target}")
         write_run(assessment, target)
         warn(assessment.problems)

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -39,6 +40,14 @@ class Format(StrEnum):
     table = "table"
     csv = "csv"
     json = "json"
+
+
+class Stage(StrEnum):
+    """Where a run stands among those of its year."""
+
+    draft = "draft"
+    published = "published"
+    final = "final"
 
 
 class Language(StrEnum):
@@ -80,6 +89,14 @@ def run(
     accept_rejects: Annotated[
         bool, typer.Option("--accept-rejects", help="Go on without rows that cannot be read.")
     ] = False,
+    stage: Annotated[
+        Stage | None,
+        typer.Option(help="Where the run stands among those of its year [that of the run before, or draft]."),
+    ] = None,
+    published_on: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day the result was published.")
+    ] = None,
+    supersedes: Annotated[Path | None, typer.Option(help="The run folder this run takes the place of.")] = None,
     lang: Lang = None,
 ) -> None:
     """Assess a year and write its run folder.
@@ -93,7 +110,20 @@ def run(
         checked = evaluator.load_pack(pack)
         if lang is not None:
             checked = replace(checked, shown_in=lang.value)
-        folder = evaluator.run(checked, data, year, out, history or [], accept_rejects, progress, _warn)
+        day = published_on and published_on.date()
+        folder = evaluator.run(
+            checked,
+            data,
+            year,
+            out,
+            history or [],
+            accept_rejects,
+            stage and stage.value,
+            day,
+            supersedes,
+            progress,
+            _warn,
+        )
     print(run_summary(folder, checked))
 
 

@@ -281,6 +281,11 @@ CODES: dict[str, Code] = {
     ),
     "D302": Code("run folder of another year", "history must come before the year assessed", "leave this folder out"),
     "D303": Code("two results for one year", "history must be unambiguous", "name one run folder a year"),
+    "D304": Code(
+        "runs out of order",
+        "the runs of a year follow each other: draft, published, final",
+        "name the last run of the same pack and year with --supersedes",
+    ),
     # --- run ----------------------------------------------------------------------------------------------
     "R101": Code("no rule holds", "every subject must get exactly one value", "add a rule, or otherwise"),
     "R102": Code("two rules disagree", "every subject must get exactly one value", "make the rules exclude each other"),

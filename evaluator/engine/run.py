@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sqlglot import exp
 
+from evaluator.data.chain import Standing, check_standing
 from evaluator.data.context import REJECTS, Loaded
 from evaluator.data.covers import check_covers
 from evaluator.data.history import PastRun, read_history
@@ -63,10 +64,13 @@ class Control:
 
 @dataclass(slots=True)
 class Assessment:
-    """What a run has concluded, still in the database; `close` lets go of it."""
+    """What a run has concluded, still in the database."""
 
     pack: Pack
     state: State
+    data: Path
+    accepts_rejects: bool
+    standing: Standing
     loaded: Loaded
     covers: tuple[dt.date, dt.date]
     past: list[PastRun]
@@ -97,6 +101,7 @@ def assess(
     accept_rejects: bool = False,
     progress: Progress = lambda _: None,
     bench: Bench | None = None,
+    standing: Standing = Standing(),  # noqa: B008 - frozen
 ) -> Iterator[Assessment]:
     """Assess a year; raise Stop with everything the user has to mend.
 
@@ -108,6 +113,7 @@ def assess(
     pack = as_in_force(pack, end)
     steps = make_plan(pack, problems)
     past = read_history(history, pack, year, problems)
+    standing = check_standing(standing, pack, year, problems)
     problems.stop_on_errors()
     database = Database()
     judge = bench or Bench()
@@ -120,7 +126,7 @@ def assess(
             problems.extend(list_rejects(state, loaded))
         note_years_twice(database, pack, past, problems)
         problems.stop_on_errors()
-        assessment = Assessment(pack, state, loaded, covers, past, problems)
+        assessment = Assessment(pack, state, data, accept_rejects, standing, loaded, covers, past, problems)
         _check_somebody(state, problems)
         find_entries(state)
         for step in steps:

@@ -2,6 +2,7 @@
 
 manifest.json            what was run on what, counts, control totals, hashes of everything
 pack/                    the pack as it was
+inputs/                  the data files as they were, unless they are too large to be kept twice
 subjects/<kind>.parquet  fields, measures, points, verdicts: a row a subject
 score_lines/<kind>.parquet, verdicts/<kind>.parquet   the same, a row a line or verdict
 recalls/<kind>.parquet   year by year, what the functions over years look back on
@@ -24,8 +25,10 @@ from typing import Any
 
 from sqlglot import exp
 
+from evaluator.data.chain import manifest_hash
 from evaluator.data.context import REJECTS
 from evaluator.data.history import MANIFEST
+from evaluator.data.sources import SETTINGS_FILE
 from evaluator.diagnostics import Problems, Stop
 from evaluator.engine.entries import JUDGED
 from evaluator.engine.rank import as_decimal
@@ -40,6 +43,7 @@ from evaluator.report.workbook import write_workbook
 from evaluator.sql.backend import Database
 from evaluator.sql.trees import SQL, call, cast, column, left_join, named, number, ordered, table, text, union_all
 
+LARGEST_INPUTS = 64 * 1024 * 1024  # bytes of data files that are kept beside the results
 LARGEST_WORKBOOK = 20_000  # rows of rosters; beyond it people read the CSV
 
 
@@ -105,6 +109,7 @@ class _Writer:
         self._situations()
         self._rosters()
         self._rejects()
+        self._inputs()
         (self.folder / MANIFEST).write_text(
             json.dumps(self._manifest(), ensure_ascii=False, indent=1, sort_keys=True) + "\n",
             encoding="utf-8",
@@ -332,6 +337,24 @@ class _Writer:
         self.db.write(query, self.folder / "rejects.parquet")
         write_text_csv(self.db, query, self.folder / "rejects.csv")
 
+    def _inputs(self) -> None:
+        """Keep the data files, so that whoever has the run can repeat it."""
+        files = {name: self.assessment.data / name for name in self._input_hashes()}
+        if sum(path.stat().st_size for path in files.values()) > LARGEST_INPUTS:
+            return
+        for name, path in files.items():
+            target = self.folder / "inputs" / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+
+    def _input_hashes(self) -> dict[str, str]:
+        """Return the data files with their hashes, what is said of the folder included."""
+        files = {sheet.file: sheet.sha256 for sheet in self.assessment.loaded.sheets}
+        said = self.assessment.data / SETTINGS_FILE
+        if said.is_file():
+            files[SETTINGS_FILE] = _sha256(said)
+        return dict(sorted(files.items()))
+
     # --- manifest ---
 
     def _manifest(self) -> dict[str, Any]:
@@ -343,7 +366,7 @@ class _Writer:
             for path in sorted(self.folder.rglob("*"))
             if path.is_file()
         }
-        files = dict(sorted({sheet.file: sheet.sha256 for sheet in loaded.sheets}.items()))
+        files, standing = self._input_hashes(), self.assessment.standing
         sources = [{"file": sheet.file, "sheet": sheet.sheet} for sheet in loaded.sheets]
         return {
             "pack": {
@@ -360,10 +383,11 @@ class _Writer:
                 "sources": sources,
                 "covers": [day.isoformat() for day in self.assessment.covers],
             },
-            "history": [
-                {"year": past.year, "sha256": _sha256(past.folder / MANIFEST)} for past in self.assessment.past
-            ],
-            "supersedes": None,
+            "history": [{"year": past.year, "sha256": manifest_hash(past.folder)} for past in self.assessment.past],
+            "stage": standing.stage,
+            "published_on": standing.published_on and standing.published_on.isoformat(),
+            "supersedes": standing.superseded,
+            "accepts_rejects": self.assessment.accepts_rejects,
             "counts": {
                 "subjects": {k.name: self.db.count(self.state.location(k.name)) for k in pack.kinds.values()},
                 "records": {n: self.db.count(table(n)) for n in pack.tables if n not in pack.kinds},
