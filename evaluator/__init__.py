@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from evaluator.diagnostics import Diagnostic
     from evaluator.pack.definitions import Pack
+    from evaluator.report.compare_model import Comparison
     from evaluator.report.explain import Explanation
+    from evaluator.report.verify import Verification
 
 __version__ = "0.1.0"
-__all__ = ["explain", "load_pack", "run"]
+__all__ = ["compare", "explain", "load_pack", "run", "verify"]
 
 
 def load_pack(folder: str | Path) -> Pack:
@@ -50,6 +52,8 @@ def run(
     stage: str | None = None,
     published_on: date | None = None,
     supersedes: str | Path | None = None,
+    appeals: str | Path | None = None,
+    presumed: str | Path | None = None,
     progress: Callable[[str], None] = lambda _: None,
     warn: Callable[[Iterable[Diagnostic]], None] = lambda _: None,
 ) -> Path:
@@ -57,10 +61,14 @@ def run(
 
     `history` names the run folders of earlier years; `warn` is given what does not stop the run. Rows that cannot be
     read stop the run unless accepted. `supersedes` is the run folder this run takes the place of; `stage` is draft,
-    published (since `published_on`) or final, where nothing is said that of the run before, or else draft.
+    published (since `published_on`) or final, where nothing is said that of the run before, or else draft. `appeals` is
+    a folder of cases, of which those accepted amend the records; `presumed` is a case taken for accepted, to see what
+    would follow.
     Raises evaluator.diagnostics.Stop with everything the user has to mend; nothing is written then.
     """
+    from evaluator.data.appeals import read_appeal, read_appeals
     from evaluator.data.chain import Standing
+    from evaluator.diagnostics import Problems
     from evaluator.engine.run import assess
     from evaluator.report.run_folder import check_target, default_folder, write_run
 
@@ -68,8 +76,15 @@ def run(
     target = Path(out) if out is not None else default_folder(checked.name, year)
     check_target(target)
     folders = [Path(folder) for folder in history]
+    problems = Problems()
+    cases = read_appeals(Path(appeals), problems) if appeals is not None else []
+    if presumed is not None:
+        taken = read_appeal(Path(presumed), problems, is_presumed=True)
+        cases = [case for case in cases if taken is None or case.number != taken.number]
+        cases += [taken] if taken is not None else []
+    problems.stop_on_errors()
     standing = Standing(stage, published_on, None if supersedes is None else Path(supersedes))
-    with assess(checked, Path(data), year, folders, accept_rejects, progress, standing=standing) as assessment:
+    with assess(checked, Path(data), year, folders, accept_rejects, progress, None, standing, cases) as assessment:
         progress(f"writing {target}")
         write_run(assessment, target)
         warn(assessment.problems)
@@ -86,3 +101,36 @@ def explain(run_folder: str | Path, subject: str, language: str | None = None) -
     from evaluator.report.explain import explain as make
 
     return make(Path(run_folder), subject, language)
+
+
+def compare(run_folder: str | Path, other: str | Path, language: str | None = None) -> Comparison:
+    """Compare two runs: what changed between the first and the other, and what caused it. `str()` of it is the text.
+
+    `language` is zh or en; left out, the one the other run was written in. Raises evaluator.diagnostics.Stop where a
+    folder is none, or the runs have no kind in common.
+    """
+    from evaluator.report.compare import compare as make
+
+    return make(Path(run_folder), Path(other), language)
+
+
+def verify(
+    run_folder: str | Path,
+    data: str | Path | None = None,
+    pack: str | Path | None = None,
+    history: Iterable[str | Path] = (),
+    supersedes: Iterable[str | Path] = (),
+    language: str | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Verification:
+    """Check that a run folder is what a run wrote, down to running it again; `str()` of what it returns is the text.
+
+    `data` and `pack` are what the run is said to have been made from; `history` and `supersedes` are folders in which
+    earlier runs are looked for besides those beside the run folder. Raises evaluator.diagnostics.Stop where the folder
+    is no run folder.
+    """
+    from evaluator.report.verify import verify as make
+
+    given = [None if place is None else Path(place) for place in (data, pack)]
+    earlier = [[Path(place) for place in listed] for listed in (history, supersedes)]
+    return make(Path(run_folder), *given, *earlier, language, progress)

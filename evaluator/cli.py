@@ -42,6 +42,23 @@ class Format(StrEnum):
     json = "json"
 
 
+class Page(StrEnum):
+    """How a comparison is printed."""
+
+    text = "text"
+    json = "json"
+    html = "html"
+
+
+class Form(StrEnum):
+    """How an explanation is printed."""
+
+    text = "text"
+    json = "json"
+    html = "html"
+    md = "md"
+
+
 class Stage(StrEnum):
     """Where a run stands among those of its year."""
 
@@ -97,6 +114,7 @@ def run(
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day the result was published.")
     ] = None,
     supersedes: Annotated[Path | None, typer.Option(help="The run folder this run takes the place of.")] = None,
+    appeals: Annotated[Path | None, typer.Option(help="A folder of appeals; those accepted amend the records.")] = None,
     lang: Lang = None,
 ) -> None:
     """Assess a year and write its run folder.
@@ -112,18 +130,9 @@ def run(
             checked = replace(checked, shown_in=lang.value)
         day = published_on and published_on.date()
         folder = evaluator.run(
-            checked,
-            data,
-            year,
-            out,
-            history or [],
-            accept_rejects,
-            stage and stage.value,
-            day,
-            supersedes,
-            progress,
-            _warn,
-        )
+            checked, data, year, out, history or [], accept_rejects, stage and stage.value, day, supersedes, appeals,
+            progress=progress, warn=_warn,
+        )  # fmt: skip
     print(run_summary(folder, checked))
 
 
@@ -163,15 +172,18 @@ def test(pack: PackFolder) -> None:
 def explain(
     run_folder: RunFolder,
     subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="Key or name of a subject, or kind:key.")],
+    format: Annotated[Form, typer.Option(help="How to print.")] = Form.text,
+    why_not: Annotated[str | None, typer.Option(metavar="VERDICT=VALUE", help="Why a verdict is not this.")] = None,
+    against: Annotated[str | None, typer.Option(metavar="SUBJECT", help="Another subject to put beside it.")] = None,
     lang: Lang = None,
 ) -> None:
     """Explain one subject's result.
 
     Shows every point and the record behind it, every verdict with its condition, values and clause.
     """
-    import evaluator
+    from evaluator.report.answers import answer
 
-    print(evaluator.explain(run_folder, subject, lang and lang.value))
+    print(answer(run_folder, subject, format.value, lang and lang.value, why_not, against))
 
 
 @app.command()
@@ -185,6 +197,61 @@ def rosters(
     from evaluator.report.summary import rosters_text
 
     print(rosters_text(run_folder, roster, format.value, lang and lang.value), end="")
+
+
+@app.command()
+def compare(
+    run_a: Annotated[Path, typer.Argument(metavar="RUN_A", help="The run folder before.")],
+    run_b: Annotated[Path, typer.Argument(metavar="RUN_B", help="The run folder after.")],
+    format: Annotated[Page, typer.Option(help="How to print.")] = Page.text,
+    fail_on: Annotated[
+        str | None,
+        typer.Option(
+            "--fail-on",
+            metavar="NAMES",
+            help="Exit with 1 if one of these changed: verdicts, kind.verdict, total, rank, any; joined by commas.",
+        ),
+    ] = None,
+    lang: Lang = None,
+) -> None:
+    """Compare two runs, and say what caused each change.
+
+    Two packs on one data, one pack on two data, before and after a correction.
+    """
+    import evaluator
+    from evaluator.report.compare import has_changed, shown_as
+
+    found = evaluator.compare(run_a, run_b, lang and lang.value)
+    fails = has_changed(found, fail_on)
+    print(shown_as(found, format.value))
+    if fails:
+        raise typer.Exit(1)
+
+
+@app.command()
+def verify(
+    run_folder: RunFolder,
+    data: Annotated[Path | None, typer.Option(help="The folder of files it was made from [those it keeps].")] = None,
+    pack: Annotated[Path | None, typer.Option(help="The pack it was made with [the one it keeps].")] = None,
+    history: Annotated[
+        list[Path] | None, typer.Option(help="A run folder of an earlier year, where it is not beside this one.")
+    ] = None,
+    supersedes: Annotated[
+        list[Path] | None, typer.Option(help="A run folder this one follows, where it is not beside this one.")
+    ] = None,
+    lang: Lang = None,
+) -> None:
+    """Check that a run folder is what a run wrote.
+
+    Every file by its hash, the runs before it, and the same bytes when it is run again.
+    """
+    import evaluator
+
+    with _Progress() as progress:
+        found = evaluator.verify(run_folder, data, pack, history or [], supersedes or [], lang and lang.value, progress)
+    print(found)
+    if not found.is_ok:
+        raise typer.Exit(1)
 
 
 @app.command()

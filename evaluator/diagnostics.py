@@ -286,6 +286,21 @@ CODES: dict[str, Code] = {
         "the runs of a year follow each other: draft, published, final",
         "name the last run of the same pack and year with --supersedes",
     ),
+    # --- appeals ------------------------------------------------------------------------------------------
+    "D401": Code("no appeal to read", "an appeal is a YAML file of one case", "name the file, or the folder of cases"),
+    "D402": Code(
+        "appeal out of time",
+        "the rules say until when a result may be appealed",
+        "record it as rejected, or leave it out",
+    ),
+    "D403": Code(
+        "claim on nothing",
+        "what is amended must be told exactly",
+        "name a table, a row by its key, and cells by field or heading",
+    ),
+    "D404": Code("claim that does not fit", "what is amended is read as any other cell", "write it as a sheet would"),
+    "D405": Code("claims against each other", "a record can be amended in one way only", "leave one of the two"),
+    "D406": Code("appellant unknown", "a case is somebody's", "give the key or name of a subject, or kind:key"),
     # --- run ----------------------------------------------------------------------------------------------
     "R101": Code("no rule holds", "every subject must get exactly one value", "add a rule, or otherwise"),
     "R102": Code("two rules disagree", "every subject must get exactly one value", "make the rules exclude each other"),
@@ -321,6 +336,22 @@ CODES: dict[str, Code] = {
     "R202": Code("several subjects", "an explanation is of one subject", "put the kind before it: kind:key"),
     "R203": Code("no such roster", "the run folder has only the rosters of its pack", "use one of them"),
     "R204": Code("no such place", "only some places come with the package", "list them with evaluator demo --list"),
+    "R206": Code("no such verdict or value", "only what the rules can come to can be asked for", "use one of them"),
+    "R207": Code("two kinds", "subjects are put side by side within their kind", "name two of one kind"),
+    "R205": Code("the solver is not installed", "what it would take is searched by OR-Tools", "pip install 'evaluator[solve]'"),
+    "R211": Code(
+        "nothing in common", "runs are compared in the kinds they both have", "name two runs that share a kind"
+    ),
+    "R212": Code("nothing of that name to fail on", "a name that is none would never fail", "use a name of these runs"),
+    "R221": Code(
+        "data not kept", "a run is made again from the files it was made from", "name their folder with --data"
+    ),
+    "R222": Code("earlier run not found", "a run is made again on the runs it rests on", "name its folder"),
+    "R223": Code(
+        "manifest as no run writes it",
+        "it says what everything else in the folder must be",
+        "take the folder from a copy that nobody has changed",
+    ),
     # --- engine and environment ---------------------------------------------------------------------------
     "E101": Code(
         "the rule engine is missing or broken",

@@ -236,6 +236,9 @@ TITLES = {
     "Roster": "a roster",
     "cases/*.yaml": "a case",
     "EarlierYear": "a year before",
+    "AppealTerms": "appeals",
+    "appeals/*.yaml": "an appeal",
+    "Claim": "a claim",
 }
 KINDS_OF_TEXT = (
     "text",
@@ -314,6 +317,7 @@ CHAPTERS = {
     "D1": "Files and columns",
     "D2": "Rows",
     "D3": "History",
+    "D4": "Appeals",
     "R1": "Judging",
     "R2": "Asking for a result",
     "E1": "The engine",

@@ -49,6 +49,8 @@ class Result:
     records_outside: dict[str, int]
     """Dated table → records whose date is not in the year."""
     activities: list[Row] = field(repr=False)
+    outcomes: list[tuple[str, int, str]] = field(repr=False)
+    """Published figures of the sheets that judge neither members, workstations nor proposals."""
 
 
 # Reading
@@ -170,6 +172,7 @@ class Tables:
                     "kind": one_of(row["类型"], "区域", "个人"),
                     "street": required(row["街道"]),
                     "excused": or_else(row["免计活动"], truth, False),
+                    "is_core": or_else(row["核心"], truth, False),
                 }
                 for row in sheets["工作室名单"]
             ],
@@ -181,6 +184,7 @@ class Tables:
         self.read_inspections(sheets["标准清单"], sheets["检查记录"])
         self.read_meetings(sheets["会议"], sheets["会议考勤"])
         self.read_proposals(sheets["提案"])
+        self.read_outcomes(sheets)
 
     def read_activities(self, ledger: list[Row]) -> None:
         """Read the ledger, and unfold its workstations and members."""
@@ -266,6 +270,29 @@ class Tables:
             assert len({key for _, key in signed}) == len(signed)
             self.signatures += [{**proposal, "role": role, "member": key} for role, key in signed]
         self.proposals = keyed(rows, "no")
+
+    def read_outcomes(self, sheets: dict[str, list[Row]]) -> None:
+        """Count what the sheets of outcomes hold; every row of theirs lies in its year."""
+        guests = {text(row["编号"]): row for row in sheets["住区省市委员"]}
+        known = {text(row["姓名"]): key for key, row in guests.items()} | {key: key for key in guests}
+        linked = {known[word] for row in sheets["活动台账"] for word in names(row["省市委员"])}
+        level = Counter(text(guests[key]["级别"])[0] for key in linked)
+        handed = [row for row in sheets["问题清单"] if row["转交日期"] != ""]
+        of_firms = [row for row in handed if row["来源"] == "企业建议"]
+        papers = [(row["类别"], or_else(row["量化清单"], truth, False)) for row in sheets["报送成果"]]
+        planned = {self.workstation(text(row["工作室"])) for row in sheets["工作计划"]}
+        self.outcomes = [
+            ("core workstations", sum(s["is_core"] for s in self.workstations.values()), "1"),
+            ("workstations without a plan", len(self.workstations.keys() - planned), "0"),
+            ("trained", sum(or_else(row["参加培训"], truth, False) for row in guests.values()), "at least 30"),
+            ("members of the province", level["省"], "3"),
+            ("members of the city", level["市"], "17"),
+            ("joint reports", sum(kind == "联动调研报告" for kind, _ in papers), "3"),
+            ("firms", sum(int(row["企业数"]) for row in of_firms), "22"),
+            ("suggestions of firms", len(of_firms), "18"),
+            ("papers for leaders", papers.count(("送阅材料", True)), "4"),
+            ("instructions", sum(row["批示日期"] != "" for row in sheets["报送成果"]), "2"),
+        ]
 
     def dated(self) -> dict[str, list[Row]]:
         """Return the tables whose records have a date."""
@@ -464,6 +491,7 @@ def assess(data_dir: Path, year: int, history: Mapping[int, Result] | None = Non
             name: sum(1 for row in rows if row["day"].year != year) for name, rows in tables.dated().items()
         },
         activities=[row for row in tables.activities if row["day"].year == year],
+        outcomes=tables.outcomes,
     )
 
 
@@ -485,6 +513,7 @@ def reconciled(result: Result) -> list[tuple[str, int, str]]:
         ("proposals key", sum(p["key_one"] for p in filed), "6"),
         ("units", len({p["unit"] for p in filed if p["unit"]}), "32"),
         ("activities 服务", sum(a["kind"] == "服务" for a in result.activities), "at least 30"),
+        *result.outcomes,
     ]
 
 

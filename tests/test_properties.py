@@ -144,6 +144,8 @@ def results(run_folder: Path) -> dict[str, Any]:
     """Return all tables of a run folder and its rosters as people get them, without what names files and rows."""
     found: dict[str, Any] = {}
     for file in sorted(run_folder.rglob("*.parquet")):
+        if file.is_relative_to(run_folder / "inputs"):
+            continue
         rows = pq.read_table(file).to_pylist()
         kept = [{name: v for name, v in row.items() if name not in ("source", "row", "file", "sheet")} for row in rows]
         found[file.relative_to(run_folder).as_posix()] = kept

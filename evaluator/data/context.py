@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
+from evaluator.data.appeals import Amended, Amendments
 from evaluator.data.sources import Sheet
 from evaluator.diagnostics import Problems
 from evaluator.pack.definitions import OTHERS, Pack, TableDef
@@ -26,6 +27,7 @@ class Loaded:
     rejects: int = 0
     outside: dict[str, int] = field(default_factory=dict)  # table -> records outside the year, and of no longer period
     filled: dict[str, int] = field(default_factory=dict)  # table -> rows that ought to exist and were filled
+    amended: list[Amended] = field(default_factory=list)  # what appeals changed
 
 
 @dataclass(slots=True)
@@ -40,6 +42,7 @@ class Context:
     raw: dict[str, list[str]] = field(default_factory=dict)  # table -> the raw tables its view reads
     others: dict[str, list[tuple[int, list[str]]]] = field(default_factory=dict)  # unfolded table -> source, headings
     empty: set[str] = field(default_factory=set)  # tables nobody entered anything in
+    amendments: Amendments = field(default_factory=Amendments)
     passing: list[exp.Table] = field(default_factory=list)  # what is needed only until the table under way is made
 
     def stored(self, made: TableDef) -> list[str]:

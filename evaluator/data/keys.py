@@ -41,6 +41,11 @@ def numbered(context: Context, made: TableDef, typed: exp.Select) -> exp.Select:
     return _with_keys(made, query, "t")
 
 
+def keyed(made: TableDef, rows: SQL, alias: str) -> tuple[SQL, exp.Select]:
+    """Return the key of rows as text, and a query over the rows in which it can be read."""
+    return _key_text(made, alias), _with_keys(made, exp.select().from_(rows, copy=False), alias)
+
+
 def without_duplicates(context: Context, made: TableDef, typed: exp.Select) -> exp.Select:
     """Keep the first of rows that are the same in everything; reject all rows that only share their key."""
     keys = [column(k, "c") for k in made.key]
@@ -104,14 +109,14 @@ def _shown(made: TableDef, key: str, place: int) -> SQL:
     return column("#key", f"k{place}") if is_ref else cast(column(key, "c"), "TEXT")
 
 
-def _key_text(made: TableDef) -> SQL:
+def _key_text(made: TableDef, alias: str = "t") -> SQL:
     parts: list[SQL] = []
     for i, key in enumerate(made.key):
         kind = made.fields[key].type
         if kind.base == "ref":
             parts.append(column("#key", f"k{i}"))
         elif kind.base == "number":
-            parts.append(cast(cast(column(key, "t"), "DECIMAL(38,0)"), "TEXT"))
+            parts.append(cast(cast(column(key, alias), "DECIMAL(38,0)"), "TEXT"))
         else:
-            parts.append(cast(column(key, "t"), "TEXT"))
+            parts.append(cast(column(key, alias), "TEXT"))
     return call("concat_ws", text("/"), *parts) if len(parts) > 1 else parts[0]

@@ -24,7 +24,10 @@ def stage_all(context: Context) -> None:
         mine = [i for i, sheet in enumerate(sheets) if set(sheet.names) & set(made.files)]
         claimed.update(mine)
         if not mine and made.is_entered:
-            _make_empty(context, made)
+            if context.amendments.of(made.name):
+                context.db.view(table(made.name, "raw"), _no_rows(made))
+            else:
+                _make_empty(context, made)
             continue
         if not mine:
             names = ", ".join(made.files)
@@ -50,6 +53,14 @@ def _make_empty(context: Context, made: TableDef) -> None:
     nothing = [named(cast(exp.Null(), kind), name) for name, kind in kinds.items()]
     context.db.create(table(made.name), exp.select(*nothing).where(exp.false(), copy=False))
     context.empty.add(made.name)
+
+
+def _no_rows(made: TableDef) -> exp.Select:
+    """Return raw.<table> of a table without a sheet."""
+    kinds = {"#src": "BIGINT", "#row": "BIGINT"}
+    for f in made.fields.values():
+        kinds |= {f"{f.name}#text": "TEXT", f.name: sql_type(f.type)}
+    return exp.select(*(named(cast(exp.Null(), kind), name) for name, kind in kinds.items())).where(exp.false())
 
 
 def unstage(context: Context, made: TableDef) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from sqlglot import exp
 
+from evaluator.data.amending import amended, check_tables_claimed, note_misfits
+from evaluator.data.appeals import Amendments
 from evaluator.data.cells import checked, resolved
 from evaluator.data.context import REJECTS, Context, Loaded, refused
 from evaluator.data.deriving import derived
@@ -29,8 +31,15 @@ from evaluator.sql.backend import Database
 from evaluator.sql.trees import SQL, column, either, holds, is_null, left_join, named, table, text
 
 
-def load_tables(db: Database, pack: Pack, folder: Path, settings: dict[str, object], problems: Problems) -> Loaded:
-    """Read every table of a pack from a data folder into the schema `data`.
+def load_tables(
+    db: Database,
+    pack: Pack,
+    folder: Path,
+    settings: dict[str, object],
+    problems: Problems,
+    amendments: Amendments | None = None,
+) -> Loaded:
+    """Read every table of a pack from a data folder into the schema `data`, as it is amended.
 
     `settings` holds this_year, period_start and period_end.
     """
@@ -38,7 +47,11 @@ def load_tables(db: Database, pack: Pack, folder: Path, settings: dict[str, obje
     problems.stop_on_errors()
     loaded = Loaded(sheets)
     db.places = [((folder / sheet.file).as_posix(), sheet.sheet) for sheet in sheets]
-    context = Context(db, pack, sheets, settings, problems)
+    amendments = amendments or Amendments()
+    amendments.first_source = len(sheets)
+    db.places += [(case.file.as_posix(), "") for case in amendments.cases]
+    context = Context(db, pack, sheets, settings, problems, amendments=amendments)
+    check_tables_claimed(context)
     context.start_rejects()
     stage_all(context)
     problems.stop_on_errors()
@@ -50,7 +63,7 @@ def load_tables(db: Database, pack: Pack, folder: Path, settings: dict[str, obje
         _count(context, made, loaded)
     keep_sound_results(context)
     problems.stop_on_errors()
-    loaded.rejects = db.count(REJECTS)
+    loaded.rejects, loaded.amended = db.count(REJECTS), amendments.made
     return loaded
 
 
@@ -68,7 +81,11 @@ def _make(context: Context, step: Making) -> None:
 def _plain(context: Context, made: TableDef) -> exp.Select:
     """Return the typed rows of a table that is read from files."""
     fields = [f for f in made.fields.values() if not f.is_derived]
-    rows = _check(context, made)
+    rows = _check(context, made, table(made.name, "raw"))
+    changed = amended(context, made, rows)
+    if changed is not None:
+        rows = _check(context, made, changed)
+        note_misfits(context, made, rows)
     unstage(context, made)
     any_fault = either(*(exp.Not(this=is_null(column(f"{f.name}#fault", "c"))) for f in fields))
     if context.db.count(exp.alias_(rows, "c", table=True), any_fault):
@@ -85,8 +102,8 @@ def _plain(context: Context, made: TableDef) -> exp.Select:
     return numbered(context, made, typed)
 
 
-def _check(context: Context, made: TableDef) -> exp.Table:
-    """Make the table of values and faults of every row."""
+def _check(context: Context, made: TableDef, raw: exp.Table) -> exp.Table:
+    """Make the table of values and faults of every raw row."""
     joins: list[tuple[SQL, SQL]] = []
     columns: list[SQL] = [column("#src", "r"), column("#row", "r")]
     faults: list[SQL] = []
@@ -98,9 +115,7 @@ def _check(context: Context, made: TableDef) -> exp.Table:
         columns += [named(value, f.name), words]
         faults.append(named(fault, f"{f.name}#fault"))
     columns += [column(name, "r") for name in context.lists(made)]
-    query = exp.select(*columns, *faults).from_(
-        exp.alias_(table(made.name, "raw"), "r", table=True, copy=False), copy=False
-    )
+    query = exp.select(*columns, *faults).from_(exp.alias_(raw, "r", table=True), copy=False)
     for target, on in joins:
         query = left_join(query, target, on)
     return context.make(f"{made.name}#checked", query)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sqlglot import exp
 
+from evaluator.data.appeals import Amendments, Case, check_filed_in_time
 from evaluator.data.chain import Standing, check_standing
 from evaluator.data.context import REJECTS, Loaded
 from evaluator.data.covers import check_covers
@@ -71,6 +72,7 @@ class Assessment:
     data: Path
     accepts_rejects: bool
     standing: Standing
+    cases: list[Case]
     loaded: Loaded
     covers: tuple[dt.date, dt.date]
     past: list[PastRun]
@@ -102,6 +104,7 @@ def assess(
     progress: Progress = lambda _: None,
     bench: Bench | None = None,
     standing: Standing = Standing(),  # noqa: B008 - frozen
+    cases: Sequence[Case] = (),
 ) -> Iterator[Assessment]:
     """Assess a year; raise Stop with everything the user has to mend.
 
@@ -114,6 +117,7 @@ def assess(
     steps = make_plan(pack, problems)
     past = read_history(history, pack, year, problems)
     standing = check_standing(standing, pack, year, problems)
+    check_filed_in_time(cases, pack, standing, problems)
     problems.stop_on_errors()
     database = Database()
     judge = bench or Bench()
@@ -121,12 +125,16 @@ def assess(
         state = State(database, pack, year, start, end)
         covers = check_covers(pack, data, state.settings, problems)
         progress(f"reading {data}")
-        loaded = load_tables(database, pack, data, state.settings, problems)
+        amendments = Amendments([case for case in cases if case.claims])
+        loaded = load_tables(database, pack, data, state.settings, problems, amendments)
+        _check_appellants(state, cases, problems)
         if loaded.rejects and not accept_rejects:
             problems.extend(list_rejects(state, loaded))
         note_years_twice(database, pack, past, problems)
         problems.stop_on_errors()
-        assessment = Assessment(pack, state, data, accept_rejects, standing, loaded, covers, past, problems)
+        assessment = Assessment(
+            pack, state, data, accept_rejects, standing, list(cases), loaded, covers, past, problems
+        )
         _check_somebody(state, problems)
         find_entries(state)
         for step in steps:
@@ -196,6 +204,17 @@ def _check_in_force(pack: Pack, year: int, end: dt.date, problems: Problems) -> 
         problems.add("R111", message, span.at)
     if pack.reads_term and not any(term.from_ <= end <= term.to for term in pack.terms):
         problems.add("R112", f"{year} ends on {end}, which is in no term", pack.reads_term[0])
+
+
+def _check_appellants(state: State, cases: Sequence[Case], problems: Problems) -> None:
+    """Note cases of nobody, and of somebody whose name several bear."""
+    for case in cases:
+        subject = case.appeal.subject
+        found = state.bearers(str(subject))
+        if len(found) != 1:
+            several = ", ".join(f"{kind.name}:{key}" for kind, key in found)
+            message = f'"{subject}" is {several}' if found else f'nobody is "{subject}"'
+            problems.add("D406", message, subject.at, f"write {found[0][0].name}:{found[0][1]}" if found else None)
 
 
 def _check_somebody(state: State, problems: Problems) -> None:

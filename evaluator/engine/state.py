@@ -16,7 +16,7 @@ from evaluator.pack.windows import span_of
 from evaluator.sql.backend import Database
 from evaluator.sql.lower import Lowering
 from evaluator.sql.rows import Rows
-from evaluator.sql.trees import SQL, both, cast, column, is_null, table, text
+from evaluator.sql.trees import SQL, both, cast, column, either, is_null, table, text
 
 
 def points_column(line: str) -> str:
@@ -66,6 +66,22 @@ class State:
         """Return the rows of a table or kind to compute over."""
         start = base if base is not None else self.location(owner)
         return Rows(start, alias, self.location, self.settings, self.pack, owner, subject)
+
+    def bearers(self, subject: str) -> list[tuple[KindDef, str]]:
+        """Return whom a text names: the kind and key of each subject with this key or name, or given as kind:key."""
+        kinds = list(self.pack.kinds.values())
+        wanted, _, rest = subject.partition(":")
+        if rest and wanted in self.pack.kinds:
+            kinds, subject = [self.pack.kinds[wanted]], rest
+        found: list[tuple[KindDef, str]] = []
+        for kind in kinds:
+            sides = (column("#key", "s"), cast(column(kind.display, "s"), "TEXT"))
+            query = exp.select(column("#key", "s")).from_(
+                exp.alias_(self.location(kind.name), "s", table=True), copy=False
+            )
+            query = query.where(either(*(exp.EQ(this=side, expression=text(subject)) for side in sides)))
+            found += [(kind, key) for (key,) in self.db.rows(query.order_by(column("#sid", "s")))]
+        return found
 
     def replace(self, kind: str, query: exp.Query) -> None:
         """Make a query's rows the kind's values from now on."""

@@ -93,6 +93,7 @@ def _check(context: Context, folder: Path, files: dict[str, bytes]) -> Pack:
         terms=tuple(file.terms),
         reads_term=tuple(sorted(set(context.reads_term))),
         holidays=file.holidays,
+        appeals=file.appeals,
         clauses={str(name): clause for name, clause in file.clauses.items()},
         parameters=context.parameters,
         tables=tables,

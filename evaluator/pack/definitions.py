@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from evaluator.diagnostics import Span
-from evaluator.pack.model import Clause, Control, Holidays, Parameter, Period, Table, Term
+from evaluator.pack.model import AppealTerms, Clause, Control, Holidays, Parameter, Period, Table, Term
 from evaluator.pack.model_judgement import InForce, Line, Roster, Rule, Times, Verdict, Veto, Window
 from evaluator.pack.nodes import Node, Recall
 from evaluator.pack.source import Text
@@ -364,6 +364,7 @@ class Pack:
     terms: tuple[Term, ...]
     reads_term: tuple[Span, ...]  # where something is counted over the term, or its first or last day is read
     holidays: Holidays
+    appeals: AppealTerms | None
     clauses: dict[str, Clause]
     parameters: dict[str, ParameterDef]
     tables: dict[str, TableDef]  # kinds included

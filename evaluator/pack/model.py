@@ -413,6 +413,20 @@ class Holidays(Model):
     worked: list[Day] = Field([], description="Saturdays and Sundays that are worked")
 
 
+class AppealTerms(Model):
+    """Until when a result can be appealed, and before whom."""
+
+    within: Whole = Field(description="working days after the publication")
+    by: Words | None = Field(None, description="who decides")
+    clause: Words | None = Field(None, description="the clause it rests on")
+
+    @model_validator(mode="after")
+    def _some_days(self) -> Self:
+        if self.within < 1:
+            raise PydanticCustomError("value", "an appeal needs at least one working day")
+        return self
+
+
 class Control(Aggregate):
     """A published total that a run must reach."""
 
@@ -450,6 +464,7 @@ class PackFile(Model):
         default_factory=lambda: Holidays.model_construct(off=[], worked=[]), description="for working days"
     )
     history: History | None = Field(None, description="how years follow each other")
+    appeals: AppealTerms | None = Field(None, description="until when a result can be appealed")
     clauses: dict[Name, Clause] = Field({}, description="the sentences rules rest on, by name")
     parameters: dict[Name, ParameterEntry] = Field({}, description="numbers, words and tables of values, by name")
     tables: dict[Name, Table] = Field({}, description="the tables of records, by name")

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from evaluator.diagnostics import Problems, Span, closest, rename_to
 from evaluator.pack.model import Kind, PackFile
+from evaluator.pack.model_appeal import Appeal
 from evaluator.pack.model_base import Model
 from evaluator.pack.model_case import Case
 from evaluator.pack.source import List, Map, Text
@@ -58,6 +59,9 @@ def _note(model: type[Model], tree: Map, error: Any, problems: Problems) -> None
         message = f'"{error["input"]}" is not one of {", ".join(words)}'
         near = closest(str(error["input"]), words)
         fix = f"write {near}" if near else None
+    elif error["type"] == "too_short":
+        least = error["ctx"]["min_length"]
+        message = f"expected at least {'one' if least == 1 else least}"
     elif error["type"].endswith("_type"):
         message = {"list_type": "expected a list", "dict_type": "expected a mapping"}.get(error["type"], message)
     problems.add(code, message, at, fix)
@@ -123,4 +127,9 @@ def _models_at(annotation: Any, path: list[Any]) -> set[type[Model]]:
 def schemas() -> dict[str, Any]:
     """Return the JSON Schema of each kind of pack file, by the pattern of its name."""
     make: Callable[[type[Model]], dict[str, Any]] = lambda model: model.model_json_schema(by_alias=True)  # noqa: E731
-    return {"pack.yaml": make(PackFile), "*.yaml": make(Kind), "cases/*.yaml": make(Case)}
+    return {
+        "pack.yaml": make(PackFile),
+        "*.yaml": make(Kind),
+        "cases/*.yaml": make(Case),
+        "appeals/*.yaml": make(Appeal),
+    }

@@ -7,7 +7,10 @@ from collections.abc import Iterator, Mapping
 
 from evaluator.diagnostics import Span
 from evaluator.pack.definitions import AggregateDef, Pack
+from evaluator.pack.model import Holidays
 from evaluator.pack.model_judgement import Window
+
+FRIDAY = 5
 
 Settings = Mapping[str, object]
 """this_year, period_start, period_end; term_start and term_end where the year's last day lies in a term."""
@@ -26,6 +29,20 @@ def first_day(last: dt.date, months: int) -> dt.date:
     count = after.year * 12 + after.month - 1 - months
     month, following = (dt.date(n // 12, n % 12 + 1, 1) for n in (count, count + 1))
     return min(month + dt.timedelta(days=after.day - 1), following)
+
+
+def last_workday(after: dt.date, count: int, holidays: Holidays) -> dt.date:
+    """Return the last of so many working days after a day.
+
+    >>> last_workday(dt.date(2021, 9, 30), 5, Holidays.model_construct(off=[dt.date(2021, 10, 1)], worked=[]))
+    datetime.date(2021, 10, 8)
+    """
+    day = after
+    while count:
+        day += dt.timedelta(days=1)
+        if day in holidays.worked or (day.isoweekday() <= FRIDAY and day not in holidays.off):
+            count -= 1
+    return day
 
 
 def span_of(window: Window | None, settings: Settings) -> tuple[dt.date | None, dt.date]:

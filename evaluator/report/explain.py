@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -25,10 +25,12 @@ from evaluator.engine.state import points_column
 from evaluator.pack.definitions import Formula, KindDef, LineDef, Pack, RuleDef, VerdictDef
 from evaluator.pack.entries import APPROVALS, JUDGEMENTS
 from evaluator.pack.model_judgement import Times, Veto
-from evaluator.pack.nodes import Const, Lookup, Name, Node, Recall, Setting
+from evaluator.pack.nodes import Compare, Const, Lookup, Name, Node, Recall, Setting
 from evaluator.pack.scalars import NAME
 from evaluator.pack.types import BOOLEAN, INTEGER, NUMBER, TEXT
+from evaluator.report.amended import AmendedRow, amended_rows
 from evaluator.report.looked_back import LookedBack, looked_back
+from evaluator.report.neighbours import RosterPlace, places_in_rosters
 from evaluator.report.reopen import PastRun, reopen
 from evaluator.report.words import plain_number, say, shown
 from evaluator.sql.lower import Lowering
@@ -96,12 +98,28 @@ class ExplainedLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Margin:
+    """A comparison of numbers within a condition: whether it holds, and by how much the two sides differ.
+
+    `asks_more` is true of > and >=, which more on the left meets.
+    """
+
+    text: str
+    asks_more: bool
+    is_met: bool
+    by: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Condition:
     """A condition as written, the values of its names, and whether it held; None where it was not reached."""
 
     text: str
     values: list[tuple[str, Any]]
     is_met: bool | None
+    margins: list[Margin]
+    rests_on: list[tuple[str, Any]]
+    """The verdicts it reads, as written, with their values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,41 +168,53 @@ class Explanation:
     lines: list[ExplainedLine]
     verdicts: list[ExplainedVerdict]
     years: list[LookedBack]  # of measures and lines; verdicts have their own
-    rejects: int
+    places: list[RosterPlace]
+    amended: list[AmendedRow]
+    manifest: dict[str, Any]
+
+    @property
+    def rejects(self) -> int:
+        """How many rejected rows the run left out."""
+        return int(self.manifest["counts"]["rejects"])
 
     def __str__(self) -> str:
+        return self.shown_as("text")
+
+    def shown_as(self, form: str) -> str:
+        """Return it as text, json, md or html."""
+        from evaluator.report.document import document_of
+
+        document = document_of(self)
+        match form:
+            case "json":
+                return document.model_dump_json(indent=1)
+            case "md":
+                from evaluator.report.explain_markdown import explanation_markdown
+
+                return explanation_markdown(self.pack, document)
+            case "html":
+                from evaluator.report.explain_html import explanation_html
+
+                return explanation_html(self.pack, document)
         from evaluator.report.explain_text import explanation_text
 
-        return explanation_text(self)
+        return explanation_text(self.pack, document)
 
 
 def explain(folder: Path, subject: str, language: str | None = None) -> Explanation:
     """Explain a subject of a run, given by its key or name, or as kind:key; raise Stop where there is none such."""
     with reopen(folder, language) as run:
-        kind, key = _find(run, subject)
-        return _Explainer(run, kind, key).explanation()
+        kind, key = find_subject(run, subject)
+        return Explainer(run, kind, key).explanation()
 
 
-def _find(run: PastRun, subject: str) -> tuple[KindDef, str]:
+def find_subject(run: PastRun, subject: str) -> tuple[KindDef, str]:
+    """Return the kind and key of whom a key, a name or kind:key names; raise Stop where that is nobody, or several."""
     subject = subject.encode(errors="replace").decode()  # a terminal may pass on anything
-    kinds = list(run.pack.kinds.values())
-    wanted, _, rest = subject.partition(":")
-    if rest and wanted in run.pack.kinds:
-        kinds, subject = [run.pack.kinds[wanted]], rest
-    found: list[tuple[KindDef, str]] = []
-    known: list[str] = []
-    for kind in kinds:
-        name = cast(column(kind.display, "s"), "TEXT")
-        query = exp.select(column("#key", "s"), name).from_(
-            exp.alias_(run.state.location(kind.name), "s", table=True), copy=False
-        )
-        is_it = [exp.EQ(this=side, expression=text(subject)) for side in (column("#key", "s"), name.copy())]
-        found += [(kind, row[0]) for row in run.state.db.rows(query.where(exp.or_(*is_it)))]
-        if not found:
-            known += [part for row in run.state.db.rows(query.limit(100_000)) for part in row]
+    found = run.state.bearers(subject)
     problems = Problems()
     if not found:
-        near = closest(subject, known)
+        near = closest(subject, _known(run))
         problems.add("R201", f'nobody of {run.folder} is "{subject}"', fix=f"write {near}" if near else None)
         raise Stop(problems)
     if len(found) > 1:
@@ -194,12 +224,25 @@ def _find(run: PastRun, subject: str) -> tuple[KindDef, str]:
     return found[0]
 
 
-class _Explainer:
+def _known(run: PastRun) -> list[str]:
+    """Return keys and names of subjects, to guess from who was meant."""
+    known: list[str] = []
+    for kind in run.pack.kinds.values():
+        query = exp.select(column("#key", "s"), cast(column(kind.display, "s"), "TEXT"))
+        query = query.from_(exp.alias_(run.state.location(kind.name), "s", table=True), copy=False).limit(100_000)
+        known += [part for row in run.state.db.rows(query) for part in row]
+    return known
+
+
+class Explainer:
+    """Explains one subject of a run that is open."""
+
     def __init__(self, run: PastRun, kind: KindDef, key: str) -> None:
         self.run, self.kind, self.key = run, kind, key
         self.db, self.pack = run.state.db, run.pack
 
     def explanation(self) -> Explanation:
+        """Return everything the subject's result rests on."""
         kind = self.kind
         columns = [
             "is_assessed",
@@ -223,7 +266,9 @@ class _Explainer:
             lines=lines,
             verdicts=[self._verdict(v) for v in kind.verdicts.values()] if stored["is_assessed"] else [],
             years=self._years_of_values(),
-            rejects=self.run.rejects,
+            places=places_in_rosters(self.run, kind, self.key) if stored["is_assessed"] else [],
+            amended=self._amended_rows(lines),
+            manifest=self.run.manifest,
         )
 
     def _values(self, names: dict[str, None]) -> dict[str, Any]:
@@ -329,6 +374,23 @@ class _Explainer:
         known = [f"{name} = {say(self.pack, 'unknown') if v is None else shown(self.pack, v)}" for name, v in values]
         return formula.text + (f"  ({', '.join(known)})" if known else "")
 
+    def _amended_rows(self, lines: list[ExplainedLine]) -> list[AmendedRow]:
+        """Return what appeals changed in the subject's own row and records, and what its own cases changed."""
+        if not self.run.manifest["appeals"]["applied"]:
+            return []
+        source, row = self._place()
+        places = {str(self.db.cell(source, row))}
+        places |= {one.place for line in lines for one in line.evidence if one.place}
+        return amended_rows(self.run, self.kind, self.key, places)
+
+    def _place(self) -> tuple[int, int]:
+        """Return source and row of the subject itself."""
+        query = exp.select(column("#src", "s"), column("#row", "s")).from_(
+            exp.alias_(self.run.state.location(self.kind.name), "s", table=True), copy=False
+        )
+        found = self.db.rows(query.where(exp.EQ(this=column("#key", "s"), expression=text(self.key))))[0]
+        return found[0], found[1]
+
     def _filled(self) -> set[str]:
         """Return the keys of records that did not exist and were filled in."""
         keys: set[str] = set()
@@ -376,7 +438,42 @@ class _Explainer:
         return [*zip(nodes, self._fetch(list(nodes.values())), strict=True), *known.items()]
 
     def _condition(self, formula: Formula, is_met: bool | None) -> Condition:
-        return Condition(formula.text, self.values_in(formula), is_met)
+        values = self.values_in(formula)
+        return Condition(formula.text, values, is_met, self._margins(formula), self._rests_on(formula, values))
+
+    def _margins(self, formula: Formula) -> list[Margin]:
+        """Return by how much each comparison of numbers holds or fails."""
+        compared = [
+            node
+            for node in own_nodes(formula.node)
+            if isinstance(node, Compare) and node.op not in ("=", "<>") and node.left.type.is_number
+        ]
+        sides = [
+            replace(side, type=NUMBER) if isinstance(side, Const) else side
+            for n in compared
+            for side in (n.left, n.right)
+        ]
+        values = iter(self._fetch([*compared, *sides]))
+        held = [next(values) for _ in compared]
+        margins = []
+        for node, is_met in zip(compared, held, strict=True):
+            left, right = next(values), next(values)
+            if is_met is not None:
+                written = formula.text[node.place[0] : sum(node.place)]
+                margins.append(
+                    Margin(written, node.op in (">", ">="), bool(is_met), abs(Decimal(left) - Decimal(right)))
+                )
+        return margins
+
+    def _rests_on(self, formula: Formula, values: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+        """Return the verdicts among the values of a condition."""
+        kinds = self.pack.kinds
+        written = {
+            formula.text[node.place[0] : sum(node.place)]
+            for node in own_nodes(formula.node)
+            if isinstance(node, Name) and node.owner in kinds and node.leaf in kinds[node.owner].verdicts
+        }
+        return [(name, value) for name, value in values if name in written]
 
     def _verdict(self, verdict: VerdictDef) -> ExplainedVerdict:
         kind = self.kind
@@ -438,10 +535,27 @@ class _Explainer:
         by, on, reason = self.db.rows(query)[0]
         return Entry(by, str(on), reason, str(self.db.cell(source, row)))
 
-    def _rules(self, verdict: VerdictDef, decided: int) -> Iterator[ExplainedRule]:
+    def verdict_against(self, verdict: VerdictDef, value: object) -> ExplainedVerdict:
+        """Explain a verdict with the rules that would have made it another value, and those tried before them."""
+        found = self._verdict(verdict)
+        if verdict.form != "rules":
+            return found
+        decided = next((rule.definition.number for rule in found.rules if rule.decided), 0)
+        giving = [rule.number for rule in verdict.rules if str(rule.value) == str(value)]
+        last = max([*giving, decided], default=0)
+        rules = [
+            rule
+            for rule in self._rules(verdict, decided, last)
+            if rule.definition.number in giving
+            or rule.decided
+            or (verdict.model.pick == "first" and rule.condition is not None and rule.condition.is_met)
+        ]
+        return replace(found, rules=rules)
+
+    def _rules(self, verdict: VerdictDef, decided: int, last: int = 0) -> Iterator[ExplainedRule]:
         """Give the rules with how they fared; of a list in which the first counts, those down to it."""
         for rule in sorted((*verdict.rules, *verdict.rules_aside), key=lambda rule: rule.number):
-            if verdict.model.pick == "first" and decided and rule.number > decided:
+            if verdict.model.pick == "first" and decided and rule.number > max(decided, last):
                 return
             if rule in verdict.rules_aside:
                 yield ExplainedRule(rule, None, False, is_in_force=False)

@@ -10,6 +10,7 @@ situations.parquet, firings.parquet                   what verdicts were conclud
 records/<table>.parquet  the typed records, sorted by subject
 rosters/<kind>.<id>.parquet and .csv, rosters.xlsx
 rejects.parquet, rejects.csv
+appeals/, amendments.parquet, amendments.csv   the cases and what they changed, where there are any
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ import json
 import os
 import shutil
 import tempfile
+from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from sqlglot import exp
 
+from evaluator.data.appeals import Amended
 from evaluator.data.chain import manifest_hash
 from evaluator.data.context import REJECTS
 from evaluator.data.history import MANIFEST
@@ -41,7 +44,20 @@ from evaluator.report.reopen import results_of
 from evaluator.report.roster import guarded, write_csv
 from evaluator.report.workbook import write_workbook
 from evaluator.sql.backend import Database
-from evaluator.sql.trees import SQL, call, cast, column, left_join, named, number, ordered, table, text, union_all
+from evaluator.sql.trees import (
+    SQL,
+    call,
+    cast,
+    choose,
+    column,
+    left_join,
+    named,
+    number,
+    ordered,
+    table,
+    text,
+    union_all,
+)
 
 LARGEST_INPUTS = 64 * 1024 * 1024  # bytes of data files that are kept beside the results
 LARGEST_WORKBOOK = 20_000  # rows of rosters; beyond it people read the CSV
@@ -110,6 +126,7 @@ class _Writer:
         self._rosters()
         self._rejects()
         self._inputs()
+        self._appeals()
         (self.folder / MANIFEST).write_text(
             json.dumps(self._manifest(), ensure_ascii=False, indent=1, sort_keys=True) + "\n",
             encoding="utf-8",
@@ -279,7 +296,7 @@ class _Writer:
         self._listed("firings.parquet", firings)
 
     def _listed(self, name: str, columns: dict[str, list[object]]) -> None:
-        numbers = ("situation", "subjects", "rule")
+        numbers = ("situation", "subjects", "rule", "claim", "source", "row")
         made = table(name, "work")
         self.db.listed(made, columns, numbers)
         everything = exp.select(*(column(c, "x") for c in columns)).from_(exp.alias_(made, "x", table=True), copy=False)
@@ -318,8 +335,7 @@ class _Writer:
 
     def _rejects(self) -> None:
         """Write the rejects with the names of their files."""
-        files = [str(sheet.file) for sheet in self.assessment.loaded.sheets]
-        sheets = [sheet.sheet for sheet in self.assessment.loaded.sheets]
+        files, sheets = ([one[part] for one in self._sources()] for part in (0, 1))
 
         def looked_up(names: list[str]) -> SQL:
             cases = [
@@ -336,6 +352,33 @@ class _Writer:
         query = query.order_by(*(ordered(column(name, "r")) for name in ("#src", "#row", *names)))
         self.db.write(query, self.folder / "rejects.parquet")
         write_text_csv(self.db, query, self.folder / "rejects.csv")
+
+    def _appeals(self) -> None:
+        """Keep the cases, and write what they changed."""
+        cases, amended = self.assessment.cases, self.assessment.loaded.amended
+        if not cases:
+            return
+        (self.folder / "appeals").mkdir()
+        for case in cases:
+            shutil.copyfile(case.file, self.folder / "appeals" / case.file.name)
+        columns: dict[str, list[object]] = {f.name: [getattr(one, f.name) for one in amended] for f in fields(Amended)}
+        self._listed("amendments.parquet", columns)
+        made = exp.alias_(table("amendments.parquet", "work"), "x", table=True)
+        files = {place: file for place, (file, _) in enumerate(self._sources())}
+        source = choose(
+            [(exp.EQ(this=column("source", "x"), expression=number(n)), text(file)) for n, file in files.items()]
+        )
+        names = ("case", "claim", "how", "table", "key", "row", "heading", "before", "after")
+        query = exp.select(
+            *(column(n, "x") for n in names[:5]), named(source, "file"), *(column(n, "x") for n in names[5:])
+        )
+        query = query.from_(made, copy=False).order_by(*(ordered(column(n, "x")) for n in names))
+        write_text_csv(self.db, query, self.folder / "amendments.csv")
+
+    def _sources(self) -> list[tuple[str, str]]:
+        """Return file and sheet of each source, in the order of their numbers."""
+        found = [(sheet.file, sheet.sheet) for sheet in self.assessment.loaded.sheets]
+        return found + [(f"appeals/{case.file.name}", "") for case in self.assessment.cases if case.claims]
 
     def _inputs(self) -> None:
         """Keep the data files, so that whoever has the run can repeat it."""
@@ -367,7 +410,8 @@ class _Writer:
             if path.is_file()
         }
         files, standing = self._input_hashes(), self.assessment.standing
-        sources = [{"file": sheet.file, "sheet": sheet.sheet} for sheet in loaded.sheets]
+        sources = [{"file": file, "sheet": sheet} for file, sheet in self._sources()]
+        cases = self.assessment.cases
         return {
             "pack": {
                 "name": pack.name,
@@ -387,6 +431,11 @@ class _Writer:
             "stage": standing.stage,
             "published_on": standing.published_on and standing.published_on.isoformat(),
             "supersedes": standing.superseded,
+            "appeals": {
+                "files": {case.file.name: case.sha256 for case in cases},
+                "applied": [case.number for case in cases if case.claims],
+                "open": [case.number for case in cases if case.is_open and not case.claims],
+            },
             "accepts_rejects": self.assessment.accepts_rejects,
             "counts": {
                 "subjects": {k.name: self.db.count(self.state.location(k.name)) for k in pack.kinds.values()},

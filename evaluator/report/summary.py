@@ -22,11 +22,14 @@ def run_summary(folder: Path, pack: Pack) -> str:
     lines = [f"{pack.title.get(pack.shown_in) or next(iter(pack.title.values()))} · {manifest['year']}"]
     lines.append(", ".join(f"{pack.label(kind)} {count}" for kind, count in counts["subjects"].items()))
     for name, count in counts["outside_the_year"].items():
-        lines.append(say(pack, "outside", name, count))
+        lines.append(say(pack, "outside", pack.label(name), count))
     for name, count in counts["filled_in"].items():
-        lines.append(say(pack, "filled in", name, count))
+        lines.append(say(pack, "filled in", pack.label(name), count))
     for name, count in counts["unknown_conditions"].items():
         lines.append(say(pack, "unknown conditions", name, count))
+    for what in ("applied", "open"):
+        if manifest["appeals"][what]:
+            lines.append(say(pack, f"appeals {what}", ", ".join(manifest["appeals"][what])))
     if counts["rejects"]:
         lines.append(say(pack, "rejects", counts["rejects"]))
     if manifest["reconcile"]:

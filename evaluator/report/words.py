@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from fractions import Fraction
 
 from evaluator.pack.definitions import Pack
 
@@ -44,6 +45,8 @@ _WORDS: dict[str, tuple[str, str]] = {
         "{0}: {1} outside the year, not counted",
     ),
     "filled in": ("{0}：{1} 条应有而无的记录按规则补入", "{0}: {1} expected and missing, filled in"),
+    "appeals applied": ("已按申诉更正：{0}", "amended as appealed: {0}"),
+    "appeals open": ("尚未裁定的申诉：{0}", "appeals not decided yet: {0}"),
     "unknown conditions": (
         "{0}：有 {1} 次因缺值而无法判断，按不成立处理",
         "{0}: unknown {1} times for want of a value, taken as not met",
@@ -70,6 +73,29 @@ _WORDS: dict[str, tuple[str, str]] = {
     "gap": ("无结果", "no result"),
     "earlier years": ("往年", "Earlier years"),
     "no earlier result": ("无可回溯的结果", "no result to look back on"),
+    "ranks": ("名次", "Ranks"),
+    "ranked": ("第 {0} 名，共 {1} 名", "{0} of {1}"),
+    "unranked": ("不排名次", "not ranked"),
+    "tie": ("并列", "a tie"),
+    "against": ("{0}，此处 {1}", "{0} against {1}"),
+    "difference": ("相差 {0}", "{0} apart"),
+    "short": ("差 {0}", "{0} short"),
+    "spare": ("余 {0}", "{0} to spare"),
+    "over": ("超出 {0}", "{0} over"),
+    "below": ("低 {0}", "{0} below"),
+    "at the mark": ("恰在界上", "just at the mark"),
+    "chain": ("由来", "from"),
+    "appeals": ("申诉更正", "Amended as appealed"),
+    "amended by": ("按申诉 {0} 更正", "amended by case {0}"),
+    "empty": ("（空）", "(empty)"),
+    "how add": ("补入 {0} {1}", "added {0} {1}"),
+    "how void": ("撤销 {0} {1}", "taken away {0} {1}"),
+    "how correct": ("更正 {0} {1}", "corrected {0} {1}"),
+    "published on": ("{0} 公布", "published on {0}"),
+    "it is so": ("{0} 就是 {1}", "{0} is {1}"),
+    "why not": ("{0} 为何不是 {1}", "why {0} is not {1}"),
+    "measures": ("指标", "Measures"),
+    "more": ("相差", "difference"),
     "sharing": ("情形 {0}，同一情形共 {1} 个", "situation {0}, shared by {1}"),
     "year": ("年度", "year"),
     "figure": ("控制数", "figure"),
@@ -78,20 +104,106 @@ _WORDS: dict[str, tuple[str, str]] = {
     "agrees": ("一致", "agrees"),
     "at least": ("至少 {0}", "at least {0}"),
     "differs": ("来源自相矛盾", "the source differs"),
+    # --- compare
+    "compared": ("{0} 与 {1} 比较", "{0} compared with {1}"),
+    "nothing changed": ("没有变化", "nothing changed"),
+    "kind": ("类别", "kind"),
+    "before": ("前", "before"),
+    "after": ("后", "after"),
+    "appeared": ("新增", "appeared"),
+    "gone": ("消失", "gone"),
+    "changed": ("变化", "changed"),
+    "absent": ("（无）", "(none)"),
+    "only in one": ("只见于一方，未比较: {0}", "in one of them only, not compared: {0}"),
+    "changes": ("变化的对象", "What changed"),
+    "rules that differ": ("规则的不同", "Rules that differ"),
+    "records that differ": ("记录的不同", "Records that differ"),
+    "apart": ("是否参评", "set apart"),
+    "rank in": ("{0}名次", "rank in {0}"),
+    "more subjects": (
+        "另有 {0} 个，见 --format json",
+        "{0} more, see --format json",
+    ),
+    "cause record added": ("新增记录 {0}", "record added: {0}"),
+    "cause record removed": ("少了记录 {0}", "record gone: {0}"),
+    "cause record changed": ("记录 {0}", "record {0}"),
+    "cause rule added": ("新增规则 {0}", "rule added: {0}"),
+    "cause rule removed": ("删去规则 {0}", "rule gone: {0}"),
+    "cause rule changed": ("规则 {0}", "rule {0}"),
+    "cause subject added": ("新增 {0}", "{0} appeared"),
+    "cause subject removed": ("少了 {0}", "{0} is gone"),
+    "cause subject changed": ("{0}", "{0}"),
+    "cause passed added": ("新增 {0}", "{0} appeared"),
+    "cause passed removed": ("少了 {0}", "{0} is gone"),
+    "cause passed changed": ("{0} 的先后变了", "{0} moved past"),
+    "cause passed more": ("另有 {0} 个的先后变了", "{0} more moved past"),
+    "cause judgement added": ("新增决定 {0}", "decision added: {0}"),
+    "cause judgement removed": ("少了决定 {0}", "decision gone: {0}"),
+    "cause judgement changed": ("决定 {0}", "decision {0}"),
+    "cause history added": ("新增往年结果 {0}", "earlier result added: {0}"),
+    "cause history removed": ("少了往年结果 {0}", "earlier result gone: {0}"),
+    "cause history changed": ("往年结果 {0}", "earlier result {0}"),
+    "cause unknown": ("没有找到原因", "no cause was found"),
+    "worth": ("得分 {0} → {1}", "points {0} → {1}"),
+    # --- verify
+    "checked": ("核验", "checked"),
+    "found": ("结果", "found"),
+    "check files": ("文件", "files"),
+    "check pack": ("规则包", "pack"),
+    "check data": ("数据", "data"),
+    "check chain": ("前后版本", "runs before"),
+    "check history": ("往年结果", "earlier years"),
+    "check repeated": ("重新计算", "run again"),
+    "files as said": ("{0} 个文件与 manifest.json 一致", "{0} files are as manifest.json says"),
+    "files hold": ("{0} 个文件与记录的摘要一致", "{0} files have the hashes that were noted"),
+    "chain holds": ("{0}", "{0}"),
+    "first of chain": ("没有更早的版本", "takes the place of no run"),
+    "no history": ("没有用到往年的结果", "looks back on no run"),
+    "years found": ("找到 {0} 年的结果", "found the runs of {0}"),
+    "same bytes": ("{0} 个文件逐字节相同", "{0} files, the same bytes"),
+    "same rows": (
+        "软件版本不同（{0}），字节可能因此不同；{1} 个文件内容相同",
+        "other versions ({0}), for which bytes may differ; {1} files hold the same",
+    ),
+    "not run again": ("未能重新计算", "could not be run again"),
+    "does not hold": ("不符", "does not hold"),
+    "expected": ("应为", "expected"),
+    "there is": ("实为", "there is"),
+    "missing file": ("没有这个文件", "no such file"),
+    "no file": ("不应有文件", "no file"),
+    "a file": ("有文件", "a file"),
+    "hash": ("摘要 {0}…", "hash {0}…"),
+    "no run with hash": ("附近没有摘要为 {0}… 的运行结果", "no run with the hash {0}… is beside it"),
+    "a run with hash": ("{0} 的运行结果，摘要 {1}…", "the {0} run with the hash {1}…"),
+    "name with": ("请用 {0} 指明", "name it with {0}"),
+    "stage not after": ("不晚于 {0} 的阶段", "a stage not after {0}"),
+    "of the same": ("{0} {1} 的运行结果", "a run of {0} {1}"),
+    "bytes": ("与本次运行相同的字节", "the same bytes as when run again"),
+    "bytes from": ("自第 {0} 字节起不同", "others from byte {0} on"),
+    "rows": ("与本次运行相同的内容", "the same as when run again"),
+    "other rows": ("{0} 行不同", "{0} rows that differ"),
+    "other content": ("内容不同", "something else"),
+    "all holds": ("全部相符", "everything holds"),
+    "not all holds": ("有 {0} 处不符", "does not hold: {0}"),
 }
 
 
 def say(pack: Pack, key: str, *values: object) -> str:
     """Return a fixed word or sentence in the readers' language."""
+    return said_in(pack.shown_in, key, *values)
+
+
+def said_in(language: str, key: str, *values: object) -> str:
+    """Return a fixed word or sentence in a language."""
     zh, en = _WORDS[key]
-    return (zh if pack.shown_in == "zh" else en).format(*values)
+    return (zh if language == "zh" else en).format(*values)
 
 
 def name_of(pack: Pack, kind: str, name: str) -> str:
     """Return what readers see for a name of a kind: its label, or the heading of its column."""
     leaf = name.rsplit(".", 1)[-1]
     known = pack.labels.get(pack.shown_in, {})
-    for candidate in (f"{kind}.{name}", name, leaf):
+    for candidate in (f"{kind}.{name}", name, f"{kind}.{leaf}", leaf):
         if candidate in known:
             return known[candidate]
     if name in ("rank", "total"):
@@ -109,6 +221,15 @@ def shown(pack: Pack, value: object) -> str:
     if isinstance(value, Decimal):
         return plain_number(value)
     return pack.label(str(value))
+
+
+def plain_fraction(value: Fraction) -> str:
+    """Return a decimal fraction without needless zeros.
+
+    >>> plain_fraction(Fraction(-5, 4))
+    '-1.25'
+    """
+    return plain_number(Decimal(value.numerator) / value.denominator)
 
 
 def plain_number(value: Decimal) -> str:

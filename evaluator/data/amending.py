@@ -1,0 +1,322 @@
+"""Amendments: what accepted appeals add to the rows of the sheets, take away, or write otherwise.
+
+They are made before anything is typed, so that a corrected cell is read, checked and judged as any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from evaluator.data.appeals import Amended, Place, Request
+from evaluator.data.cells import parsed, sql_type
+from evaluator.data.context import Context
+from evaluator.data.keys import keyed
+from evaluator.data.sources import clean
+from evaluator.diagnostics import closest
+from evaluator.pack.definitions import FieldDef, TableDef
+from evaluator.pack.model_appeal import ADD, VOID, Claim
+from evaluator.pack.source import Text
+from evaluator.sql.trees import (
+    SQL,
+    both,
+    call,
+    cast,
+    choose,
+    column,
+    either,
+    left_join,
+    named,
+    number,
+    table,
+    text,
+    union_all,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """A cell a claim writes: its column of text in raw.<table>, there its place in a list, and what is written."""
+
+    column: str
+    place: int | None
+    field: FieldDef | None
+    heading: str
+    words: str
+    written: Text
+
+
+def check_tables_claimed(context: Context) -> None:
+    """Note claims on what is no table, or on one whose rows come from elsewhere."""
+    known = context.pack.tables
+    for case in context.amendments.cases:
+        for _, claim in case.claims:
+            name, at = str(claim.table), claim.table.at
+            made = known.get(name)
+            if made is None:
+                near = closest(name, known)
+                context.problems.add("D403", f'there is no table "{name}"', at, f"write {near}" if near else None)
+            elif made.unfold is not None:
+                source = made.unfold.source
+                message = f"the rows of {name} are unfolded from cells of {source}"
+                context.problems.add("D403", message, at, f"correct the row of {source}")
+
+
+def amended(context: Context, made: TableDef, rows: exp.Table) -> exp.Table | None:
+    """Return the raw rows of a table with what is claimed of them; `rows` are its checked rows. None without claims.
+
+    Notes claims that lead to no row, to several, or against each other, and stops.
+    """
+    requests = context.amendments.of(made.name)
+    if not requests:
+        return None
+    voided: dict[Place, Claim] = {}
+    changes: dict[Place, dict[tuple[str, int | None], _Cell]] = {}
+    added: list[tuple[Place, list[_Cell]]] = []
+    for request in requests:
+        claim = request.claim
+        if claim.how == ADD:
+            cells = _cells(context, made, claim.row, None)
+            if request.place in [place for place, _ in added]:
+                context.problems.add("D405", "two rows are added on one line", claim.at, "give each claim a line")
+            added.append((request.place, cells))
+            words = {cell.column: cell.words for cell in cells}
+            _keep(context, made, request, request.place, "/".join(words.get(f"{k}#text", "") for k in made.key))
+            continue
+        found = _find(context, made, rows, claim)
+        if found is None:
+            continue
+        place, key = found
+        others = [voided[place]] if place in voided else []
+        if claim.how == VOID:
+            others += [cell.written for cell in changes.get(place, {}).values()]  # type: ignore[misc]
+            voided[place] = claim
+            _keep(context, made, request, place, key)
+        else:
+            cells = _cells(context, made, claim.set, place[0])
+            own = changes.setdefault(place, {})
+            others += [own[c.column, c.place].written for c in cells if (c.column, c.place) in own]  # type: ignore[misc]
+            own |= {(cell.column, cell.place): cell for cell in cells}
+            for cell, before in zip(cells, _now(context, rows, place, cells), strict=True):
+                _keep(context, made, request, place, key, cell, before)
+        if others:
+            message = "another claim changes the same"
+            context.problems.add("D405", message, claim.at, "leave one of the two", [(others[0].at, "here")])
+    context.problems.stop_on_errors()
+    return _rewritten(context, made, set(voided), changes, added)
+
+
+def note_misfits(context: Context, made: TableDef, rows: exp.Table) -> None:
+    """Note what is claimed and cannot be read: faults in the checked rows that claims added or corrected; and stop."""
+    fields = [f for f in made.fields.values() if not f.is_derived]
+    for request in context.amendments.of(made.name):
+        claim = request.claim
+        written = claim.row if claim.how == ADD else claim.set
+        cells = {cell.column: cell for cell in _cells(context, made, written, None)}
+        who = (request.case.number, request.number)
+        places = dict.fromkeys((a.source, a.row) for a in context.amendments.made if (a.case, a.claim) == who)
+        query = exp.select(*(column(f"{f.name}#fault", "r") for f in fields)).from_(
+            exp.alias_(rows, "r", table=True), copy=False
+        )
+        for faults in context.db.rows(query.where(either(*map(_at, places)))):
+            for f, fault in zip(fields, faults, strict=True):
+                if fault is None:
+                    continue
+                cell = cells.get(f"{f.name}#text")
+                if cell is not None:
+                    what = f'"{cell.written}" is {fault}' if cell.words else f"{cell.heading} is {fault}"
+                    context.problems.add("D404", what, cell.written.at)
+                elif claim.how == ADD:
+                    message = f"the row has no {f.headings[0]}"
+                    context.problems.add("D404", message, claim.key_at("row"), f"add {f.name}: to it")
+    context.problems.stop_on_errors()
+
+
+def _keep(
+    context: Context, made: TableDef, by: Request, place: Place, key: str, cell: _Cell | None = None, before: str = ""
+) -> None:
+    """Remember what was changed."""
+    what = (cell.heading, before, cell.words) if cell is not None else ("", "", "")
+    context.amendments.made.append(Amended(by.case.number, by.number, by.claim.how, made.name, key, *place, *what))
+
+
+# --- which cells, which rows ----------------------------------------------------------------------------------
+
+
+def _cells(context: Context, made: TableDef, written: Mapping[Text, Text], source: int | None) -> list[_Cell]:
+    """Return the cells written under names of fields or headings; note names of none."""
+    known = list(_known(context, made, source))
+    found = []
+    for name, value in written.items():
+        cell = next((one for one in known if clean(name) in map(clean, one[0])), None)
+        if cell is None:
+            names = [word for one in known for word in dict.fromkeys(one[0])]
+            near = closest(str(name), names)
+            fix = f"write {near}" if near else f"use one of {', '.join(dict.fromkeys(names))}"
+            context.problems.add("D403", f'{made.name} has no cell "{name}"', name.at, fix)
+            continue
+        words, column_of, place, f = cell
+        tidy = clean(str(value))
+        blank = tidy in map(clean, made.model.blanks)
+        found.append(_Cell(column_of, place, f, words[-1], "" if blank else tidy, value))
+    return found
+
+
+def _known(
+    context: Context, made: TableDef, source: int | None
+) -> Iterator[tuple[tuple[str, ...], str, int | None, FieldDef | None]]:
+    """Give the cells of a table's rows: their names, the column of raw.<table>, the place in it, the field."""
+    for f in made.fields.values():
+        if not f.is_derived:
+            yield (f.name, *reversed(f.headings)), f"{f.name}#text", None, f
+    for unfolded in context.unfolded(made):
+        assert unfolded.unfold is not None
+        for label, headings in unfolded.unfold.columns.items():
+            yield tuple(reversed(headings)), f"{unfolded.name}#{label}#text", None, None
+    lists = [name for name, kind in context.lists(made).items() if kind == "TEXT[]"]
+    if lists:
+        for place, heading in enumerate(_others(context, made, source)):
+            yield (heading,), lists[0], place, None
+
+
+def _others(context: Context, made: TableDef, source: int | None) -> list[str]:
+    """Return the headings of a source that no field claims; those of the first source where none is named."""
+    for unfolded in context.unfolded(made):
+        for place, headings in context.others.get(unfolded.name, []):
+            if source in (None, place):
+                return headings
+    return []
+
+
+def _find(context: Context, made: TableDef, rows: exp.Table, claim: Claim) -> tuple[Place, str] | None:
+    """Return where the row is that a claim is about, and its key; note where there is none, or several."""
+    key, query = keyed(made, exp.alias_(rows, "t", table=True), "t")
+    every = query.select(key)
+    query = query.select(column("#src", "t"), column("#row", "t"), key.copy())
+    if claim.key is not None:
+        query = query.where(exp.EQ(this=key.copy(), expression=text(clean(str(claim.key)))))
+        at, what = claim.key.at, f'with the key "{claim.key}"'
+    else:
+        at, what = claim.key_at("where"), "with these cells"
+        cells = _cells(context, made, claim.where, None)
+        for n, cell in enumerate(cells):
+            query = _holding(query, n, cell)
+        if len(cells) < len(claim.where):
+            return None
+    found = list(dict.fromkeys(context.db.rows(query.limit(2))))
+    if len(found) == 1:
+        source, row, shown = found[0]
+        return (source, row), str(shown)
+    near = None
+    if claim.key is not None and not found:
+        near = closest(str(claim.key), [k for (k,) in context.db.rows(every.limit(100_000)) if k is not None])
+    many = "no row" if not found else "more than one row"
+    fix = f"write {near}" if near else None if found else "write the key as an explanation shows it"
+    context.problems.add("D403", f"{made.name} has {many} {what}", at, fix)
+    return None
+
+
+def _holding(query: exp.Select, n: int, cell: _Cell) -> exp.Select:
+    """Leave the checked rows that hold a cell's value; of a ref also its key, or another of its names."""
+    shown = column(cell.column, "t")
+    if cell.place is not None:
+        shown = call("list_extract", shown, number(cell.place + 1))  # type: ignore[assignment]
+    same: list[SQL] = [exp.EQ(this=exp.Coalesce(this=shown, expressions=[text("")]), expression=text(cell.words))]
+    f = cell.field
+    if f is not None and f.type.base == "ref":
+        alias = f"w{n}"
+        on = exp.EQ(this=column(f.name, "t"), expression=column("#sid", alias))
+        query = left_join(query, exp.alias_(table(f.type.target), alias, table=True, copy=False), on)
+        names = (column("#key", alias), *(cast(column(by, alias), "TEXT") for by in f.by))
+        same += [exp.EQ(this=name, expression=text(cell.words)) for name in names]
+    elif f is not None and cell.words:
+        value = parsed(f.type, f.spellings, text(cell.words))
+        same.append(exp.EQ(this=column(f.name, "t"), expression=value))
+    return query.where(exp.paren(either(*same)))
+
+
+def _now(context: Context, rows: exp.Table, place: Place, cells: list[_Cell]) -> list[str]:
+    """Return what the cells of a row hold now."""
+    held: list[SQL] = [column(cell.column, "r") for cell in cells]
+    held = [
+        value if cell.place is None else call("list_extract", value, number(cell.place + 1))
+        for value, cell in zip(held, cells, strict=True)
+    ]
+    if not held:
+        return []
+    query = exp.select(*held).from_(exp.alias_(rows, "r", table=True), copy=False).where(_at(place))
+    return ["" if value is None else str(value) for value in context.db.rows(query)[0]]
+
+
+def _at(place: Place) -> SQL:
+    source, row = place
+    return exp.paren(
+        both(
+            exp.EQ(this=column("#src", "r"), expression=number(source)),
+            exp.EQ(this=column("#row", "r"), expression=number(row)),
+        )
+    )
+
+
+# --- the rows as amended --------------------------------------------------------------------------------------
+
+
+def _rewritten(
+    context: Context,
+    made: TableDef,
+    voided: set[Place],
+    changes: Mapping[Place, Mapping[tuple[str, int | None], _Cell]],
+    added: list[tuple[Place, list[_Cell]]],
+) -> exp.Table:
+    """Return the raw rows without those voided, with the cells that were changed, and with those added."""
+    raw = table(made.name, "raw")
+    described = context.db.rows(exp.Describe(this=exp.select(exp.Star()).from_(raw.copy(), copy=False)))
+    kinds = {str(name): str(kind) for name, kind, *_ in described}
+    rewritten: dict[str, list[tuple[SQL, SQL]]] = {}
+    for place, cells in changes.items():
+        for name, value in _values(context, made, place[0], list(cells.values())).items():
+            rewritten.setdefault(name, []).append((_at(place), cast(value, kinds[name])))
+    columns: list[SQL] = [
+        named(choose(rewritten[name], column(name, "r")), name) if name in rewritten else column(name, "r")
+        for name in kinds
+    ]
+    kept = exp.select(*columns).from_(exp.alias_(raw, "r", table=True), copy=False)
+    if voided:
+        kept = kept.where(exp.Not(this=exp.paren(either(*map(_at, sorted(voided))))))
+    parts: list[exp.Query] = [kept]
+    for (source, row), own in added:
+        for unfolded in context.unfolded(made):
+            if unfolded.name in context.others:
+                context.others[unfolded.name].append((source, _others(context, made, None)))
+        values = _values(context, made, source, own) | {"#src": number(source), "#row": number(row)}
+        parts.append(
+            exp.select(*(named(cast(values.get(name, exp.Null()), kind), name) for name, kind in kinds.items()))
+        )
+    return context.make(f"{made.name}#amended", union_all(parts))
+
+
+def _values(context: Context, made: TableDef, source: int, cells: list[_Cell]) -> dict[str, SQL]:
+    """Return what the columns of raw.<table> hold where these cells do: text, and typed values."""
+    values: dict[str, SQL] = {}
+    lists: dict[str, dict[int, SQL]] = {}
+    for cell in cells:
+        shown: SQL = text(cell.words) if cell.words else cast(exp.Null(), "TEXT")
+        if cell.place is not None:
+            lists.setdefault(cell.column, {})[cell.place] = shown
+            continue
+        values[cell.column] = shown
+        f = cell.field
+        if f is not None and f.type.base != "ref":
+            empty = cast(exp.Null(), sql_type(f.type))
+            values[f.name] = parsed(f.type, f.spellings, shown.copy()) if cell.words else empty
+    for name, known in lists.items():
+        held = column(name, "r")
+        is_new = source >= context.amendments.first_source
+        others = [
+            cast(exp.Null(), "TEXT") if is_new else call("list_extract", held.copy(), number(n + 1))
+            for n in range(len(_others(context, made, source)))
+        ]
+        values[name] = exp.Array(expressions=[known.get(n, other) for n, other in enumerate(others)])
+    return values

@@ -1,0 +1,63 @@
+"""What `evaluator explain` prints: an explanation, why a verdict is not another one, or two subjects side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from evaluator.pack.definitions import Pack
+from evaluator.report.against import Against, Row, against
+from evaluator.report.document import called
+from evaluator.report.explain import explain
+from evaluator.report.why_not import WhyNot, why_not
+from evaluator.report.words import say
+
+
+def answer(folder: Path, subject: str, form: str, language: str | None, not_this: str | None, other: str | None) -> str:
+    """Answer as text, json, md or html: why not `not_this`, how `other` differs, or else the whole explanation."""
+    if not_this is not None:
+        return _why_not(*why_not(folder, subject, not_this, language), form)
+    if other is not None:
+        return _against(*against(folder, subject, other, language), form)
+    return explain(folder, subject, language).shown_as(form)
+
+
+def _why_not(pack: Pack, found: WhyNot, form: str) -> str:
+    lines = found.lines(pack)
+    match form:
+        case "json":
+            return found.model_dump_json(indent=1)
+        case "md":
+            from evaluator.report.explain_markdown import markdown_list, markdown_text
+
+            return f"# {markdown_text(lines[0])}\n\n{markdown_text(lines[1])}\n\n{markdown_list(lines[2:])}\n"
+        case "html":
+            from evaluator.report.pages import page
+
+            return page("why_not.html", language=pack.shown_in, title=lines[0], asked=lines[1], lines=lines[2:])
+    return "\n".join(lines)
+
+
+def _against(pack: Pack, found: Against, form: str) -> str:
+    tables: list[tuple[str, list[Row]]] = [
+        (say(pack, word), rows)
+        for word, rows in (("verdicts", found.verdicts), ("score", found.lines), ("measures", found.measures))
+        if rows
+    ]
+    title = f"{found.first.kind_label} {called(found.first)} ↔ {called(found.second)} · {found.first.year}"
+    match form:
+        case "json":
+            return found.model_dump_json(indent=1)
+        case "md":
+            from evaluator.report.explain_markdown import markdown_table, markdown_text
+
+            parts = [f"# {markdown_text(title)}"]
+            for heading, rows in tables:
+                parts += [f"## {heading}", markdown_table(found.headings(pack), found.cells(rows), (1, 2, 3))]
+            return "\n\n".join(parts) + "\n"
+        case "html":
+            from evaluator.report.pages import page
+
+            return page(
+                "against.html", language=pack.shown_in, title=title, headings=found.headings(pack), tables=tables
+            )
+    return found.text(pack)

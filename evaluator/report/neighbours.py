@@ -1,0 +1,107 @@
+"""Where a subject stands in each roster: who is directly above and below, and by what they are told apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from sqlglot import exp
+
+from evaluator.engine.rank import shown as sql_shown
+from evaluator.pack.definitions import KindDef, Order, RosterDef
+from evaluator.report.reopen import PastRun
+from evaluator.sql.lower import Lowering
+from evaluator.sql.trees import SQL, both, cast, column, ordered, text
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """Who stands next in a roster, the first of the order's keys that tells the two apart, and its values.
+
+    Without such a key the two tie, or stand in the order of their keys.
+    """
+
+    key: str
+    name: str
+    rank: int | None
+    order: Order | None
+    theirs: Any = None
+    own: Any = None
+
+    @property
+    def lead(self) -> Decimal | None:
+        """By how much the one above is ahead in what tells them apart, where that is a number."""
+        if isinstance(self.theirs, Decimal | int) and isinstance(self.own, Decimal | int):
+            return None if isinstance(self.theirs, bool) else abs(Decimal(self.theirs) - Decimal(self.own))
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class RosterPlace:
+    """A subject's place in a roster: its rank among how many, in which group, and who is next to it."""
+
+    roster: RosterDef
+    rank: int | None
+    count: int
+    group: Any
+    above: Neighbour | None
+    below: Neighbour | None
+
+
+def places_in_rosters(run: PastRun, kind: KindDef, key: str) -> list[RosterPlace]:
+    """Return the subject's place in each roster that has it."""
+    return [place for roster in kind.rosters if (place := _place(run, kind, roster, key)) is not None]
+
+
+def _place(run: PastRun, kind: KindDef, roster: RosterDef, key: str) -> RosterPlace | None:
+    made = run.roster_table(roster.name)
+    group: list[SQL] = [column("#group", "r")] if roster.within is not None else []
+    found = run.state.db.rows(
+        exp.select(column("#position", "r"), column("#rank", "r"), *group)
+        .from_(exp.alias_(made, "r", table=True), copy=False)
+        .where(exp.EQ(this=column("#key", "r"), expression=text(key)), copy=False)
+    )
+    if not found:
+        return None
+    position, rank, *own_group = found[0]
+    same: list[SQL] = []
+    if own_group:
+        value = exp.Null() if own_group[0] is None else text(str(own_group[0]))
+        same = [exp.NullSafeEQ(this=cast(column("#group", "r"), "TEXT"), expression=value)]
+    counted = exp.select(exp.Count(this=column("#rank", "r"))).from_(exp.alias_(made.copy(), "r", table=True))
+    count = run.state.db.value(counted.where(both(*same)) if same else counted)
+    near = exp.In(
+        this=column("#position", "r"), expressions=[exp.Literal.number(position - 1), exp.Literal.number(position + 1)]
+    )
+    query = exp.select(column("#position", "r"), column("#key", "r"), column("#rank", "r"))
+    query = query.from_(exp.alias_(made.copy(), "r", table=True), copy=False).where(both(near, *same))
+    others = {
+        there: (other, its)
+        for there, other, its in run.state.db.rows(query.order_by(ordered(column("#position", "r"))))
+    }
+    values = _order_values(run, kind, roster, [key, *(other for other, _ in others.values())])
+
+    def neighbour(at: int) -> Neighbour | None:
+        if at not in others or rank is None or others[at][1] is None:
+            return None
+        other, its = others[at]
+        name, *theirs = values[other]
+        for order, a, b in zip(roster.order_by, theirs, values[key][1:], strict=True):
+            if a != b:
+                return Neighbour(other, name, its, order, a, b)
+        return Neighbour(other, name, its, None)
+
+    return RosterPlace(
+        roster, rank, int(count), own_group[0] if own_group else None, neighbour(position - 1), neighbour(position + 1)
+    )
+
+
+def _order_values(run: PastRun, kind: KindDef, roster: RosterDef, keys: list[str]) -> dict[str, tuple[Any, ...]]:
+    """Return for each of these subjects its name and what the roster is ordered by, as readers see it."""
+    rows = run.state.rows(kind.name, "s")
+    lowering = Lowering(rows)
+    shown = [sql_shown(lowering, key.formula.node) for key in roster.order_by]
+    query = rows.select(column("#key", "s"), cast(column(kind.display, "s"), "TEXT"), *shown)
+    found = run.state.db.rows(query.where(exp.In(this=column("#key", "s"), expressions=[text(key) for key in keys])))
+    return {key: tuple(values) for key, *values in found}
