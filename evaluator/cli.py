@@ -59,6 +59,13 @@ class Form(StrEnum):
     md = "md"
 
 
+class TextOrJson(StrEnum):
+    """How an appeal is printed."""
+
+    text = "text"
+    json = "json"
+
+
 class Stage(StrEnum):
     """Where a run stands among those of its year."""
 
@@ -252,6 +259,50 @@ def verify(
     print(found)
     if not found.is_ok:
         raise typer.Exit(1)
+
+
+appeals_app = typer.Typer(help="Look at appeals, and answer them.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(appeals_app, name="appeal")
+AppealFile = Annotated[Path, typer.Argument(metavar="FILE", help="The YAML file of a case.")]
+OfRun = Annotated[Path, typer.Option("--run", help="The run folder it is about.")]
+
+
+@appeals_app.command("check")
+def check_appeal(
+    file: AppealFile,
+    run_folder: OfRun,
+    data: Annotated[Path | None, typer.Option(help="The data folder, where the run does not keep it.")] = None,
+    history: Annotated[list[Path] | None, typer.Option(help="Where earlier runs are looked for.")] = None,
+    format: Annotated[TextOrJson, typer.Option(help="How to print.")] = TextOrJson.text,
+    lang: Lang = None,
+) -> None:
+    """Show what accepting an appeal would change.
+
+    For whom it is about line by line, and for everybody else whom it moves.
+    """
+    from evaluator.report.appeal import look_at
+
+    pack, looked = look_at(file, run_folder, data, history or [], lang and lang.value)
+    print(looked.model_dump_json(indent=1) if format.value == "json" else looked.text(pack))
+
+
+@appeals_app.command("letter")
+def write_letter(
+    file: AppealFile,
+    run_folder: OfRun,
+    out: Annotated[Path, typer.Option(help="The folder for the letter.")] = Path("letters"),
+    lang: Lang = None,
+) -> None:
+    """Write the decision on an appeal as a letter.
+
+    As a page of HTML and as a .docx.
+    """
+    from evaluator.report.appeal import looked_back_at
+    from evaluator.report.letter import letter_of, write_letter
+
+    pack, looked = looked_back_at(file, run_folder, lang and lang.value)
+    for written in write_letter(letter_of(pack, looked), out, file.stem):
+        print(written)
 
 
 @app.command()

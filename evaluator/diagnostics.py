@@ -301,6 +301,7 @@ CODES: dict[str, Code] = {
     "D404": Code("claim that does not fit", "what is amended is read as any other cell", "write it as a sheet would"),
     "D405": Code("claims against each other", "a record can be amended in one way only", "leave one of the two"),
     "D406": Code("appellant unknown", "a case is somebody's", "give the key or name of a subject, or kind:key"),
+    "D407": Code("case not decided", "a letter tells a decision", "write status, reviewer, reason and decided_on"),
     # --- run ----------------------------------------------------------------------------------------------
     "R101": Code("no rule holds", "every subject must get exactly one value", "add a rule, or otherwise"),
     "R102": Code("two rules disagree", "every subject must get exactly one value", "make the rules exclude each other"),
@@ -336,6 +337,9 @@ CODES: dict[str, Code] = {
     "R202": Code("several subjects", "an explanation is of one subject", "put the kind before it: kind:key"),
     "R203": Code("no such roster", "the run folder has only the rosters of its pack", "use one of them"),
     "R204": Code("no such place", "only some places come with the package", "list them with evaluator demo --list"),
+    "R208": Code(
+        "letters need a library", "documents for Word are made by python-docx", "pip install 'evaluator[letters]'"
+    ),
     "R206": Code("no such verdict or value", "only what the rules can come to can be asked for", "use one of them"),
     "R207": Code("two kinds", "subjects are put side by side within their kind", "name two of one kind"),
     "R205": Code("the solver is not installed", "what it would take is searched by OR-Tools", "pip install 'evaluator[solve]'"),
