@@ -131,6 +131,6 @@ def verify(
     """
     from evaluator.report.verify import verify as make
 
-    given = [None if place is None else Path(place) for place in (data, pack)]
-    earlier = [[Path(place) for place in listed] for listed in (history, supersedes)]
-    return make(Path(run_folder), *given, *earlier, language, progress)
+    sheets, rules = (None if place is None else Path(place) for place in (data, pack))
+    past, before = ([Path(place) for place in listed] for listed in (history, supersedes))
+    return make(Path(run_folder), sheets, rules, past, before, language, progress)

@@ -66,6 +66,13 @@ class TextOrJson(StrEnum):
     json = "json"
 
 
+class SchemaOf(StrEnum):
+    """What a schema is of."""
+
+    packs = "packs"
+    comparison = "comparison"
+
+
 class Stage(StrEnum):
     """Where a run stands among those of its year."""
 
@@ -332,16 +339,17 @@ def demo(
 
 
 @app.command()
-def schema() -> None:
-    """Print the JSON Schema of pack files.
+def schema(of: Annotated[SchemaOf, typer.Option(help="Of what.")] = SchemaOf.packs) -> None:
+    """Print the JSON Schema of pack files, or of a comparison.
 
     One schema for pack.yaml, one for the files of the kinds and one for cases, under the patterns of their names.
     """
     import json
 
     from evaluator.pack.reading import schemas
+    from evaluator.report import compare
 
-    print(json.dumps(schemas(), ensure_ascii=False, indent=1))
+    print(compare.schema() if of is SchemaOf.comparison else json.dumps(schemas(), ensure_ascii=False, indent=1))
 
 
 class _Progress:

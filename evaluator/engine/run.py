@@ -149,7 +149,8 @@ def assess(
             for roster in kind.rosters:
                 assessment.rosters[roster.name] = make_roster(state, roster)
         assessment.controls = [_reconcile(state, control) for control in pack.controls if control.model.year == year]
-        _note_missed(assessment.controls, problems)
+        if not loaded.amended:  # what was published is of the records as they were
+            _note_missed(assessment.controls, problems)
         problems.stop_on_errors()
         yield assessment
     finally:

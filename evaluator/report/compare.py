@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -97,7 +97,7 @@ class _Comparer:
             changes = tuple(self._changes(kind, key, delta, ranks))
             if changes:
                 name, how = (delta.name, delta.how) if delta is not None else (unnamed[key], "changed")
-                yield ChangedSubject(kind=kind, key=key, name=name, how=how, changes=changes)  # type: ignore[arg-type]
+                yield ChangedSubject(kind=kind, key=key, name=name, how=how, changes=changes)
 
     def _names(self, kind: str, keys: set[str]) -> dict[str, str]:
         """Return what subjects are called of which only the rank changed."""

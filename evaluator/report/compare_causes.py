@@ -12,7 +12,7 @@ from typing import Any
 
 from evaluator.pack.definitions import Formula, KindDef, LineDef, VerdictDef
 from evaluator.pack.nodes import Lookup, Name, Node, Recall, Setting
-from evaluator.report.compare_changes import Delta
+from evaluator.report.compare_changes import APART, Delta
 from evaluator.report.compare_entries import Entries
 from evaluator.report.compare_model import Cause
 from evaluator.report.compare_pack import PackDiff, Piece, PieceDiff, points_name
@@ -79,9 +79,7 @@ class Causes:
         before, after = self.kinds(kind)
         if delta.how != "changed":
             yield from self.records.causes(kind, key, ())
-        elif name in ("is_assessed", "is_ranked", "reason"):
-            yield from self._apart(kind, key)
-        elif delta.differs("is_assessed") and name not in before.measures:
+        elif name in APART or (delta.differs("is_assessed") and name not in before.measures):
             yield from self._apart(kind, key)
         elif self.packs.is_in_one((kind, name)):
             yield from self.packs.whole((kind, name))
@@ -119,7 +117,9 @@ class Causes:
             }
             for key in keys
         }
-        aa, bb = ({key: row[:width] for key, row in own.items()} for own, width in zip(made, (first, second), strict=True))
+        aa, bb = (
+            {key: row[:width] for key, row in own.items()} for own, width in zip(made, (first, second), strict=True)
+        )
         ab, ba = (bb, aa) if not differs else (None, None)
         if differs:
             before, after = self.runs.sides
@@ -156,7 +156,10 @@ class Causes:
         listed = [{piece.role: piece.formula for piece in own if piece.formula is not None} for own in pieces]
         nodes = tuple([formula.node for formula in own.values()] for own in listed)
         grid = self.grid((kind, name), nodes, any(role in diffs for own in listed for role in own))  # type: ignore[arg-type]
-        own, other = (dict(zip(one, made.get(key, ()), strict=False)) for one, made in zip(listed, (grid.aa, grid.bb), strict=True))
+        own, other = (
+            dict(zip(one, made.get(key, ()), strict=False))
+            for one, made in zip(listed, (grid.aa, grid.bb), strict=True)
+        )
         ab = None if grid.ab is None else dict(zip(listed[0], grid.ab.get(key, ()), strict=False))
         ba = None if grid.ba is None else dict(zip(listed[1], grid.ba.get(key, ()), strict=False))
         for role in dict.fromkeys([*listed[0], *listed[1]]):
@@ -172,7 +175,11 @@ class Causes:
                 yield from self.read(kind, key, formulas, grid.reached.get(key, {}))
 
     def read(
-        self, kind: str, key: str, formulas: Iterable[Formula | None], reached: dict[Hops, tuple[str | None, str | None]]
+        self,
+        kind: str,
+        key: str,
+        formulas: Iterable[Formula | None],
+        reached: dict[Hops, tuple[str | None, str | None]],
     ) -> Iterator[Cause]:
         """Give the causes of whatever changed of what formulas read for a subject."""
         nodes = nodes_of(formulas)
@@ -244,7 +251,9 @@ class Causes:
         for side in self.runs.sides:
             made = side.pack.parameters.get(parameter)
             if made is not None and made.lookup is not None:
-                fields = [n.leaf for n in names_in(nodes_of([*made.lookup.match, made.lookup.bound, made.lookup.value]))]
+                fields = [
+                    n.leaf for n in names_in(nodes_of([*made.lookup.match, made.lookup.bound, made.lookup.value]))
+                ]
                 for key in list(self.records.of(made.lookup.source))[:MOST]:
                     yield from self.records.causes(made.lookup.source, key, fields)
 
@@ -309,7 +318,10 @@ class Causes:
             if role not in ("min", "max"):
                 return True
             grid = self.grids[kind, name]
-            made = [dict(zip(own, rows.get(key, ()), strict=False)) for own, rows in zip(roles, (grid.aa, grid.bb), strict=True)]
+            made = [
+                dict(zip(own, rows.get(key, ()), strict=False))
+                for own, rows in zip(roles, (grid.aa, grid.bb), strict=True)
+            ]
             return any(
                 _within(value, own) != _within(value, own | {role: swapped})
                 for value, own, swapped in zip(raw, made, (after, before), strict=True)
@@ -339,7 +351,8 @@ class Causes:
         grid = self.grid((kind, one.name), nodes, bool(diffs))  # type: ignore[arg-type]
         truths = [None if made is None else made.get(key) for made in (grid.aa, grid.ab, grid.ba, grid.bb)]
         aa, ab, ba, bb = (
-            None if row is None else decided(made, row) for row, made in zip(truths, (one, one, other, other), strict=True)
+            None if row is None else decided(made, row)
+            for row, made in zip(truths, (one, one, other, other), strict=True)
         )
         values = [
             None if n is None else next((rule.value for rule in made.rules if rule.number == n), None)
@@ -361,7 +374,8 @@ class Causes:
     def _apart(self, kind: str, key: str) -> Iterator[Cause]:
         pieces = self._pieces(kind, "is_assessed")
         numbered = [
-            [Piece(f"{p.role} {n}", p.text, p.shape, p.at, p.formula, p.reads) for n, p in enumerate(own)] for own in pieces
+            [Piece(f"{p.role} {n}", p.text, p.shape, p.at, p.formula, p.reads) for n, p in enumerate(own)]
+            for own in pieces
         ]
         nodes = tuple(nodes_of(p.formula for p in own) for own in numbered)
         diffs = self.packs.of((kind, "is_assessed"))

@@ -45,7 +45,9 @@ def deltas_of(runs: Both, kind: str) -> dict[str, Delta]:
     made = []
     for side, file, own, one in zip(runs.sides, files, columns, sides, strict=True):
         chosen = [column("key", "x"), named(cast(column(one.display, "x"), "TEXT"), "#name")]
-        chosen += [named(cast(column(name, "x"), "TEXT"), name) if name in odd else column(name, "x") for name in shared]
+        chosen += [
+            named(cast(column(name, "x"), "TEXT"), name) if name in odd else column(name, "x") for name in shared
+        ]
         zero = cast(exp.Literal.number(0), "DECIMAL(18,6)")
         # a line that one pack has not is compared with nothing
         chosen += [
@@ -59,9 +61,7 @@ def deltas_of(runs: Both, kind: str) -> dict[str, Delta]:
     also = [name for name in shared if name.startswith("decided.")]
     for before, after, (key,) in runs.joined((made[0], made[1]), ("key",), compared, [*also, "#name"]):
         how: How = "added" if before is None else "removed" if after is None else "changed"
-        values = [
-            {} if row is None else dict(zip([*compared, *also], row, strict=False)) for row in (before, after)
-        ]
+        values = [{} if row is None else dict(zip([*compared, *also], row, strict=False)) for row in (before, after)]
         name = (after or before or ("",))[-1]
         found[str(key)] = Delta(kind, str(key), str(name), how, values[0], values[1])
     return found

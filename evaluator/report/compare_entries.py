@@ -74,7 +74,9 @@ class Entries:
         if not file.is_file():
             return {}
         columns = [column(name, "y") for name in ("year", "holds", "value", "source", "row")]
-        mine = [exp.EQ(this=column(name, "y"), expression=text(said)) for name, said in (("recall", recall), ("key", key))]
+        mine = [
+            exp.EQ(this=column(name, "y"), expression=text(said)) for name, said in (("recall", recall), ("key", key))
+        ]
         query = exp.select(*columns).from_(exp.alias_(parquet(file), "y", table=True), copy=False).where(both(*mine))
         found: dict[int, Entry] = {}
         for year, holds, value, source, row in side.database.rows(query):
@@ -92,5 +94,3 @@ def _decision(key: str, item: str, one: Entry | None, other: Entry | None) -> Ca
         what="judgement", how=_how(one, other), owner="judgements", key=key, field=item, before=one and one[0],
         after=other and other[0], at_before=one[1] if one else "", at_after=other[1] if other else "",
     )  # fmt: skip
-
-

@@ -107,7 +107,9 @@ class Meanings:
     def formula(self, role: str, formula: Formula) -> Piece:
         """Return a formula as a piece: what it means, with its parameters by name."""
         reads: set[str] = set()
-        return Piece(role, formula.text, self._shape(formula.node, formula, reads), formula.at, formula, frozenset(reads))
+        return Piece(
+            role, formula.text, self._shape(formula.node, formula, reads), formula.at, formula, frozenset(reads)
+        )
 
     def _shape(self, node: Node, formula: Formula, reads: set[str]) -> object:
         written = formula.text[node.place[0] : sum(node.place)]
@@ -261,12 +263,13 @@ class PackDiff:
                     left.remove(one)
                     right.remove(other)
                     pairs.append((one, other))
-        if first := _out_of_order(before, pairs):
-            yield PieceDiff(owner, "order", *first, ())
+        if (moved := _out_of_order(before, pairs)) is not None:
+            yield PieceDiff(owner, "order", *moved, ())
         pairs += [(one, None) for one in left] + [(None, one) for one in right]
-        for one, other in pairs:
-            reads = frozenset().union(*(p.reads for p in (one, other) if p is not None)) & self.parameters
-            diff = PieceDiff(owner, (other or one).role, one, other, tuple(sorted(reads)))  # type: ignore[union-attr]
+        for first, second in pairs:
+            either = [piece for piece in (second, first) if piece is not None]
+            reads = _all_reads(either) & self.parameters
+            diff = PieceDiff(owner, either[0].role, first, second, tuple(sorted(reads)))
             if diff.is_own or reads:
                 yield diff
 
@@ -286,7 +289,7 @@ class PackDiff:
     def parameter(self, name: str) -> list[Cause]:
         """Return how a parameter differs."""
         one, other = (next(iter(side.pieces.get(("parameters", name), [])), None) for side in self.sides)
-        before, after = _entries_that_differ(one and one.text, other and other.text)
+        before, after = _entries_that_differ(one.text if one else None, other.text if other else None)
         return [self._cause(("parameters", name), "", one, other, before, after)]
 
     def whole(self, owner: Owner) -> list[Cause]:
@@ -303,7 +306,7 @@ class PackDiff:
             what="rule", how=how, owner=".".join(owner).removesuffix(".#table"), field=role,
             before=(one and one.text) if before is ... else before,
             after=(other and other.text) if after is ... else after,
-            at_before=place_of(one and one.at), at_after=place_of(other and other.at),
+            at_before=place_of(one.at if one else None), at_after=place_of(other.at if other else None),
         )  # fmt: skip
 
     def everything(self) -> tuple[Cause, ...]:
@@ -336,7 +339,8 @@ def _alike(one: Piece, other: Piece) -> bool:
         return False
     if _role(one) != "rule":
         return True
-    return one.shape[1] == other.shape[1]  # type: ignore[index]
+    values = [piece.shape[1] if isinstance(piece.shape, tuple) else None for piece in (one, other)]
+    return bool(values[0] == values[1])
 
 
 def _out_of_order(before: list[Piece], pairs: list[tuple[Piece | None, Piece | None]]) -> tuple[Piece, Piece] | None:
@@ -360,4 +364,3 @@ def _entries_that_differ(before: str | None, after: str | None) -> tuple[str | N
     one, other = before.split(", "), after.split(", ")
     left, right = ([entry for entry in own if entry not in rest] for own, rest in ((one, other), (other, one)))
     return ", ".join(left) or None, ", ".join(right) or None
-

@@ -10,8 +10,8 @@ from sqlglot import exp
 
 from evaluator.pack.definitions import Formula, RosterDef, VerdictDef
 from evaluator.pack.nodes import Name
-from evaluator.pack.types import INTEGER
-from evaluator.report.compare_changes import Delta
+from evaluator.pack.types import BOOLEAN, INTEGER
+from evaluator.report.compare_changes import APART, Delta
 from evaluator.report.compare_model import Cause, How
 from evaluator.report.compare_pack import PackDiff, Piece
 from evaluator.report.compare_records import RecordDiffs
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from evaluator.report.compare_causes import Causes
 
 MOST = 5  # of those who passed a subject that are named
+_APART = ("is_assessed", "is_ranked")  # who is set apart is in no order
 MOST_PAIRS = 2_000_000  # beyond, only the first of those who moved are looked at
 
 
@@ -56,16 +57,16 @@ class Passing:
         """Return the subjects for which formulas of the two packs come to something else, with their places."""
         if (kind, name) not in self.moved:
             listed = list(formulas)
-            width = max(len(own) for own in listed)
+            width = len(_APART) + max(len(own) for own in listed)
             files = []
             for side, own in zip(self.runs.sides, listed, strict=True):
-                nodes: list[Any] = nodes_of(own)
+                nodes: list[Any] = [Name(BOOLEAN, True, (0, 0), (), kind, name) for name in _APART] + nodes_of(own)
                 if place is not None:
                     nodes.append(Name(INTEGER, True, (0, 0), (), kind, place))
                 query = side.everybody(side.pack.kinds[kind], nodes)
                 if place is not None:
-                    query = _renamed(query, len(own), "place")
-                missing: list[SQL] = [named(cast(exp.Null(), "TEXT"), f"v{n}") for n in range(len(own), width)]
+                    query = _renamed(query, len(nodes) - 1, "place")
+                missing: list[SQL] = [named(cast(exp.Null(), "TEXT"), f"v{n}") for n in range(len(_APART) + len(own), width)]
                 files.append(self.runs.spooled(side, query.select(*missing)))
             values = [f"v{n}" for n in range(width)]
             rows = self.runs.joined((files[0], files[1]), ("key",), values, ["place"] if place is not None else [])
@@ -86,7 +87,11 @@ class Passing:
         yield from self.causes.roles(kind, name, key, pieces)  # type: ignore[arg-type]
         yield from self.causes.literal(kind, name, ("order_by", "ties"))
         formulas = [
-            [f for f in (made.among, made.when, *(order.formula for order in made.order_by), made.within) if f is not None]
+            [
+                f
+                for f in (made.among, made.when, *(order.formula for order in made.order_by), made.within)
+                if f is not None
+            ]
             for made in (one, other)
         ]
         moved = self.movers(kind, name, formulas, f"place.{name}")
@@ -95,7 +100,9 @@ class Passing:
         flat = [f for made in formulas for f in made]
         yield from self._passed(kind, name, key, own, moved, flat, (one.within, other.within))
 
-    def of_rank(self, one: RosterDef, other: RosterDef, key: str, ranks: tuple[str | None, str | None]) -> Iterator[Cause]:
+    def of_rank(
+        self, one: RosterDef, other: RosterDef, key: str, ranks: tuple[str | None, str | None]
+    ) -> Iterator[Cause]:
         """Give the causes of a rank's change: what differs of the subject and of the roster, and who passed it."""
         kind, name = one.kind, f"rank.{one.id}"
         delta = self.deltas[kind].get(key)
@@ -127,7 +134,8 @@ class Passing:
                 query = query.where(exp.In(this=column("#key", "r"), query=side.listed(moved)), copy=False)
                 sides.append(dict(side.database.rows(query)))
             self.moved[place] = {
-                key: Mover(key, one.before, one.after, (sides[0].get(key), sides[1].get(key))) for key, one in moved.items()
+                key: Mover(key, one.before, one.after, (sides[0].get(key), sides[1].get(key)))
+                for key, one in moved.items()
             }
         return self.moved[place]
 
@@ -176,16 +184,23 @@ class Passing:
 
         delta = self.deltas[kind].get(key)
         how: How = delta.how if delta is not None else "changed"
-        causes = self.records.causes(kind, key, ()) if how != "changed" else self._read(kind, key, list(formulas))
+        causes = list(self._moved_by(kind, key, list(formulas)))
+        if not causes:  # it is ordered otherwise, and nothing of its own is otherwise
+            causes = [cause for diff in self.packs.of((kind, name)) for cause in self.packs.causes(diff)]
         before, after = (None if place is None else str(place) for place in places)
         yield Cause(
             what="passed", how=how, owner=kind, key=key, field=name, before=before, after=after,
             causes=each_once(causes),
         )  # fmt: skip
 
-
-    def _read(self, kind: str, key: str, formulas: list[Formula | None]) -> Iterator[Cause]:
-        yield from self.causes.read(kind, key, formulas, self.causes.reached(kind, key, formulas))
+    def _moved_by(self, kind: str, key: str, formulas: list[Formula | None]) -> Iterator[Cause]:
+        delta = self.deltas[kind].get(key)
+        if delta is not None and delta.how != "changed":
+            yield from self.records.causes(kind, key, ())
+        elif delta is not None and any(delta.differs(name) for name in APART):
+            yield from self.causes.of(kind, "is_assessed", key)
+        else:
+            yield from self.causes.read(kind, key, formulas, self.causes.reached(kind, key, formulas))
 
 
 def _with_order(pieces: list[Piece], verdict: VerdictDef, side: Any) -> list[Piece]:
@@ -203,4 +218,3 @@ def _renamed(query: exp.Select, place: int, name: str) -> exp.Select:
 
 def _number(row: Row | None, place: int, name: str | None) -> int | None:
     return None if row is None or name is None or row[place] is None else int(row[place])
-

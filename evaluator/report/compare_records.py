@@ -87,8 +87,14 @@ class RecordDiffs:
                 before, after = map(written, diff.fields[field])
                 found.append(
                     Cause(
-                        what=self._what(name), owner=name, key=key, field=field, before=before, after=after,
-                        at_before=diff.at_before, at_after=diff.at_after,
+                        what=self._what(name),
+                        owner=name,
+                        key=key,
+                        field=field,
+                        before=before,
+                        after=after,
+                        at_before=diff.at_before,
+                        at_after=diff.at_after,
                     )  # fmt: skip
                 )
                 found += [cause for one in self.packs.of((name, field)) for cause in self.packs.causes(one)]

@@ -150,7 +150,9 @@ class Sums:
                 return {}
             files.append(self.runs.spooled(side, query))
         values = ["counts", *(f"v{n}" for n in range(width))]
-        rows = self.runs.joined((files[0], files[1]), ("subject", "record"), values, [f"k{n}" for n in range(len(ways))])
+        rows = self.runs.joined(
+            (files[0], files[1]), ("subject", "record"), values, [f"k{n}" for n in range(len(ways))]
+        )
         crossed = self._crossed(kind, name, made, more, width, keys)
         found: dict[str, list[Counted]] = {}
         for before, after, (subject, record) in rows:
@@ -215,4 +217,3 @@ def _ways(nodes: Sequence[Node]) -> list[Hops]:
 def _counting(row: Any, width: int) -> Row | None:
     """Return what of a record counts; None where it does not."""
     return None if row is None or row[0] is not True else tuple(row[1 : 1 + width])
-

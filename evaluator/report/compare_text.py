@@ -19,7 +19,9 @@ def comparison_text(found: Comparison) -> str:
     words = Words(found)
     parts = ["\n".join(words.head()), words.summary()]
     for one in found.kinds:
-        parts += [f"{words.pack.label(one.kind)} · {title}\n\n{as_table(*table)}" for title, table in words.matrices(one)]
+        parts += [
+            f"{words.pack.label(one.kind)} · {title}\n\n{as_table(*table)}" for title, table in words.matrices(one)
+        ]
     if found.rules:
         lines = [f"  {line}" for cause in found.rules for _, line in words.cause(cause)]
         parts.append("\n".join([say(words.pack, "rules that differ"), "", *lines]))

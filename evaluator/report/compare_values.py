@@ -111,7 +111,9 @@ class Side:
         self.wanted += 1
         made = table(f"compared#{self.wanted}", "work")
         self.database.listed(made, {"wanted": list(keys)})
-        return exp.select(column("wanted", "w")).from_(exp.alias_(made, "w", table=True), copy=False).subquery(copy=False)
+        return (
+            exp.select(column("wanted", "w")).from_(exp.alias_(made, "w", table=True), copy=False).subquery(copy=False)
+        )
 
     def values(self, rules: Pack, kind: KindDef, nodes: Sequence[Node], keys: Iterable[str]) -> dict[str, Row] | None:
         """Compute expressions of a pack for some subjects of this run; None where it has not what they read."""
@@ -175,7 +177,10 @@ def hops_of(pack: Pack, made: AggregateDef, more: Sequence[Node] = ()) -> list[H
     found: dict[Hops, None] = {}
     formulas = [made.operand, made.where]
     date = pack.tables[made.source].date
-    nodes = [*(f.node for f in (*formulas, date if is_dated(pack.tables, made.source) else None) if f is not None), *more]
+    nodes = [
+        *(f.node for f in (*formulas, date if is_dated(pack.tables, made.source) else None) if f is not None),
+        *more,
+    ]
     for name in names_in(nodes):
         found.update(dict.fromkeys(name.hops[:n] for n in range(1, len(name.hops) + 1)))
     for way in made.links:
@@ -270,5 +275,3 @@ class Both:
         meet = exp.EQ(this=column("key", "a"), expression=column("key", "b"))
         query.append("joins", exp.Join(this=tables[1], side="FULL", kind="OUTER", on=meet))
         return self.database.rows(query.group_by(*(one.copy() for one in own), copy=False))
-
-

@@ -15,7 +15,7 @@ from evaluator.data.chain import run_with_hash
 from evaluator.data.history import MANIFEST, read_manifest
 from evaluator.diagnostics import Problems, Stop
 
-PACK, INPUTS = "pack", "inputs"
+PACK, INPUTS, APPEALS = "pack", "inputs", "appeals"
 SHOWN = 12  # characters of a hash that people are shown
 
 
@@ -155,6 +155,7 @@ def repeat(
         "stage": manifest.stage,
         "published_on": manifest.day,
         "supersedes": before,
+        "appeals": run_folder / APPEALS if (run_folder / APPEALS).is_dir() else None,
     }
     return evaluator.run(**(arguments | changes))
 
@@ -177,6 +178,8 @@ def _found_before(manifest: Manifest, folder: Path, problems: Problems) -> Path 
         return None
     place = run_with_hash(before.sha256, places(folder))
     if place is None:
-        message = f"the {before.stage} run {shortened(before.sha256)}… that {folder} takes the place of is not beside it"
+        message = (
+            f"the {before.stage} run {shortened(before.sha256)}… that {folder} takes the place of is not beside it"
+        )
         problems.add("R222", message, fix="name its folder with --supersedes")
     return place

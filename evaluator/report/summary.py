@@ -43,7 +43,8 @@ def reconcile_table(pack: Pack, controls: list[dict[str, Any]]) -> str:
     rows = []
     for control in controls:
         published = say(pack, "at least", control["published"]) if control["at_least"] else control["published"]
-        verdict = say(pack, "agrees") if control["is_met"] else f"{say(pack, 'differs')}: {control['differs']}"
+        missed = f"{say(pack, 'differs')}: {control['differs']}" if control["differs"] else say(pack, "as amended")
+        verdict = say(pack, "agrees") if control["is_met"] else missed
         rows.append([control["figure"], control["computed"], published, verdict])
     headings = [say(pack, word) for word in ("figure", "computed", "published")] + [""]
     return as_table(headings, rows, [False, True, True, False])

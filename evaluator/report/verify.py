@@ -1,4 +1,4 @@
-"""Whether a run folder is what a run wrote, from what it says it was made from: every file, the chain, and run again."""
+"""Whether a run folder is what a run wrote: every file, what it was made from, the runs before it, and run again."""
 
 from __future__ import annotations
 
@@ -220,9 +220,9 @@ class _Verifier:
                 again = repeat(self.folder, Path(temporary) / "again", data, pack, history, found)
             except Stop as stopped:
                 for problem in stopped.problems:
-                    place = str(problem.at or self.folder)
-                    there = f"{self.say('not run again')}: [{problem.code}] {problem.message}"
-                    check.faults.append(Fault(place, self.say("bytes"), there + (f"; {problem.fix}" * bool(problem.fix))))
+                    said = str(problem).replace("\n", "\n    ")
+                    there = f"{self.say('not run again')}\n    {said}"
+                    check.faults.append(Fault(str(self.folder), self.say("bytes"), there))
                 return check
             self._compare_folders(again, check)
         return check

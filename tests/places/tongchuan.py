@@ -16,6 +16,7 @@ ACTIVITY_WORDS = {
 ACTIVITY_POINTS = {"农技培训": 3, "微协商": 3, "走访调研": 2, "协商会": 4, "直播培训": 3}
 FUNDS = (0, 2000, 4000, 8000, 12000, 20000)
 MOST_BONUS = (0, 0, 0, 3, 4, 5)
+RETAINED = 81
 
 
 def judge(folder: Path, year: int) -> Subjects:
@@ -53,8 +54,18 @@ def judge(folder: Path, year: int) -> Subjects:
             "total": total,
             "grade": grade if organised + joined else "不称职",
             "priority": truth(row["牵头委员"]) and (stars or 0) >= 3,
+            "#level": text(row["级别"]),
             "attached": True,
         }
+    stand = [
+        (not values["priority"], -values["total"])
+        for values in result["member"].values()
+        if values["#level"].startswith("区") and values["grade"] != "不称职"
+    ]
+    for values in result["member"].values():
+        own = (not values["priority"], -values["total"])
+        is_eligible = values["#level"].startswith("区") and values["grade"] != "不称职"
+        values["suggested"] = is_eligible and sum(other < own for other in stand) < RETAINED
     for kind, sheet, word in (("sector", "界别名单", "界别"), ("committee", "专委会名单", "专委会")):
         names = {text(row["名称"]): text(row["名称"]) for row in sheets[sheet]}
         counts = roles(f"组织{word}", f"参与{word}", names)
