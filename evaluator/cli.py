@@ -271,6 +271,8 @@ def verify(
 appeals_app = typer.Typer(help="Look at appeals, and answer them.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(appeals_app, name="appeal")
 AppealFile = Annotated[Path, typer.Argument(metavar="FILE", help="The YAML file of a case.")]
+KeptData = Annotated[Path | None, typer.Option(help="The data folder, where the run does not keep it.")]
+LookedForIn = Annotated[list[Path] | None, typer.Option(help="A run folder of an earlier year; repeat for several.")]
 OfRun = Annotated[Path, typer.Option("--run", help="The run folder it is about.")]
 
 
@@ -278,8 +280,8 @@ OfRun = Annotated[Path, typer.Option("--run", help="The run folder it is about."
 def check_appeal(
     file: AppealFile,
     run_folder: OfRun,
-    data: Annotated[Path | None, typer.Option(help="The data folder, where the run does not keep it.")] = None,
-    history: Annotated[list[Path] | None, typer.Option(help="Where earlier runs are looked for.")] = None,
+    data: KeptData = None,
+    history: LookedForIn = None,
     format: Annotated[TextOrJson, typer.Option(help="How to print.")] = TextOrJson.text,
     lang: Lang = None,
 ) -> None:
@@ -297,6 +299,8 @@ def check_appeal(
 def write_letter(
     file: AppealFile,
     run_folder: OfRun,
+    data: KeptData = None,
+    history: LookedForIn = None,
     out: Annotated[Path, typer.Option(help="The folder for the letter.")] = Path("letters"),
     lang: Lang = None,
 ) -> None:
@@ -307,7 +311,7 @@ def write_letter(
     from evaluator.report.appeal import looked_back_at
     from evaluator.report.letter import letter_of, write_letter
 
-    pack, looked = looked_back_at(file, run_folder, lang and lang.value)
+    pack, looked = looked_back_at(file, run_folder, data, history or [], lang and lang.value)
     for written in write_letter(letter_of(pack, looked), out, file.stem):
         print(written)
 
@@ -339,17 +343,17 @@ def demo(
 
 
 @app.command()
-def schema(of: Annotated[SchemaOf, typer.Option(help="Of what.")] = SchemaOf.packs) -> None:
-    """Print the JSON Schema of pack files, or of a comparison.
+def schema() -> None:
+    """Print the JSON Schema of pack files.
 
-    One schema for pack.yaml, one for the files of the kinds and one for cases, under the patterns of their names.
+    One schema for pack.yaml, one for the files of the kinds, one for cases and one for appeals, under the patterns of
+    their names; and one for what each command prints as JSON.
     """
     import json
 
-    from evaluator.pack.reading import schemas
-    from evaluator.report import compare
+    from evaluator.report.schemas import published_schemas
 
-    print(compare.schema() if of is SchemaOf.comparison else json.dumps(schemas(), ensure_ascii=False, indent=1))
+    print(json.dumps(published_schemas(), ensure_ascii=False, indent=1))
 
 
 class _Progress:

@@ -125,7 +125,13 @@ def look_at(
         return _looked(case, run_folder, again, language)
 
 
-def looked_back_at(file: Path, run_folder: Path, language: str | None = None) -> tuple[Pack, Looked]:
+def looked_back_at(
+    file: Path,
+    run_folder: Path,
+    data: Path | None = None,
+    history: Iterable[Path] = (),
+    language: str | None = None,
+) -> tuple[Pack, Looked]:
     """Return a case that was decided, with the results before and after; raise Stop where it cannot be applied.
 
     Where the run has applied it, the run before is looked for beside it; where it has not, it is run again.
@@ -145,7 +151,7 @@ def looked_back_at(file: Path, run_folder: Path, language: str | None = None) ->
     before = run_with_hash(superseded["sha256"], places(run_folder)) if is_applied and superseded else None
     if before is not None:
         return _looked(case, before, run_folder, language)
-    return look_at(file, run_folder, language=language)
+    return look_at(file, run_folder, data, history, language)
 
 
 def _looked(case: Case, before: Path, after: Path, language: str | None) -> tuple[Pack, Looked]:

@@ -90,6 +90,7 @@ class _Comparer:
         """Give the subjects that changed, in the order of their keys."""
         ranks = {one.id: ranks_of(self.runs, one.name) for one, _ in self._rosters(kind)}
         deltas = self.deltas[kind]
+        self.causes.sums.passing.ranked[kind] = {key for found in ranks.values() for key in found}
         others = {key for found in ranks.values() for key in found} - deltas.keys()
         unnamed = self._names(kind, others)
         for key in sorted(deltas.keys() | others):

@@ -53,6 +53,7 @@ class Causes:
         self.runs, self.packs, self.records, self.deltas = runs, packs, records, deltas
         self.known: dict[tuple[str, str, str], tuple[Cause, ...]] = {}
         self.grids: dict[tuple[str, str], Grid] = {}
+        self.ways: dict[tuple[str, tuple[Hops, ...]], dict[str, dict[Hops, tuple[str | None, str | None]]]] = {}
         self.entries = Entries(runs)
         self.sums = Sums(runs, packs, records, deltas, self)
 
@@ -197,13 +198,18 @@ class Causes:
         self, kind: str, key: str, formulas: Iterable[Formula | None]
     ) -> dict[Hops, tuple[str | None, str | None]]:
         """Return the rows that refs in formulas lead to from a subject, in each run."""
-        hops = self._hops(kind, nodes_of(formulas))
+        hops = tuple(self._hops(kind, nodes_of(formulas)))
         if not hops:
             return {}
         nodes = [key_of(way, self._target(kind, way)) for way in hops]
-        sides = [side.values(side.pack, side.pack.kinds[kind], nodes, [key]) or {} for side in self.runs.sides]
-        before, after = (side.get(key, (None,) * len(hops)) for side in sides)
-        return {way: (before[n], after[n]) for n, way in enumerate(hops)}
+        known = self.ways.setdefault((kind, hops), {})
+        if key not in known:
+            keys = [key] if known else sorted({key, *self.deltas[kind]})
+            sides = [side.values(side.pack, side.pack.kinds[kind], nodes, keys) or {} for side in self.runs.sides]
+            for one in keys:
+                before, after = (side.get(one, (None,) * len(hops)) for side in sides)
+                known[one] = {way: (before[n], after[n]) for n, way in enumerate(hops)}
+        return known[key]
 
     def name(
         self, kind: str, key: str, name: Name, reached: dict[Hops, tuple[str | None, str | None]]

@@ -36,6 +36,7 @@ class Cause(_Part):
     points_before: str | None = Field(None, description="what the record brought to the line in the first run")
     points_after: str | None = Field(None, description="what it brings in the second run")
     more: int = Field(0, description="how many more of the kind there are that are not listed")
+    is_exact: bool = Field(True, description="false where so many moved that who passed whom was not looked at")
     causes: tuple[Cause, ...] = Field((), description="what this came from in turn")
 
 

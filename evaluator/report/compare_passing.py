@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MOST = 5  # of those who passed a subject that are named
 _APART = ("is_assessed", "is_ranked")  # who is set apart is in no order
-MOST_PAIRS = 2_000_000  # beyond, only the first of those who moved are looked at
+MOST_PAIRS = 2_000_000  # beyond, who passed whom is not looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,8 @@ class Mover:
 
     @property
     def groups(self) -> set[str | None]:
-        """The groups it is in, where there are groups: they are the last of what it is ordered by."""
-        return {plain(row[-1]) for row in (self.before, self.after) if row is not None}
+        """The groups it is in, where there are groups: they come before what it is ordered by."""
+        return {plain(row[len(_APART)]) for row in (self.before, self.after) if row is not None}
 
 
 class Passing:
@@ -49,7 +49,8 @@ class Passing:
     ) -> None:
         self.runs, self.packs, self.records, self.deltas, self.causes = runs, packs, records, deltas, causes
         self.moved: dict[tuple[str, str], dict[str, Mover]] = {}
-        self.asked: dict[tuple[str, str], int] = {}
+        self.ranked: dict[str, set[str]] = {}  # by kind, those of whom some rank changed
+        self.grouped: dict[tuple[str, str], dict[str, set[str | None]]] = {}
 
     def movers(
         self, kind: str, name: str, formulas: Iterable[Sequence[Formula]], place: str | None = None
@@ -66,7 +67,9 @@ class Passing:
                 query = side.everybody(side.pack.kinds[kind], nodes)
                 if place is not None:
                     query = _renamed(query, len(nodes) - 1, "place")
-                missing: list[SQL] = [named(cast(exp.Null(), "TEXT"), f"v{n}") for n in range(len(_APART) + len(own), width)]
+                missing: list[SQL] = [
+                    named(cast(exp.Null(), "TEXT"), f"v{n}") for n in range(len(_APART) + len(own), width)
+                ]
                 files.append(self.runs.spooled(side, query.select(*missing)))
             values = [f"v{n}" for n in range(width)]
             rows = self.runs.joined((files[0], files[1]), ("key",), values, ["place"] if place is not None else [])
@@ -87,11 +90,7 @@ class Passing:
         yield from self.causes.roles(kind, name, key, pieces)  # type: ignore[arg-type]
         yield from self.causes.literal(kind, name, ("order_by", "ties"))
         formulas = [
-            [
-                f
-                for f in (made.among, made.when, *(order.formula for order in made.order_by), made.within)
-                if f is not None
-            ]
+            _known(made.within, made.among, made.when, *(order.formula for order in made.order_by))
             for made in (one, other)
         ]
         moved = self.movers(kind, name, formulas, f"place.{name}")
@@ -110,8 +109,7 @@ class Passing:
             yield from self.causes.of(kind, "is_ranked", key)
             return
         formulas = [
-            [f for f in (made.where, *(order.formula for order in made.order_by), made.within) if f is not None]
-            for made in (one, other)
+            _known(made.within, made.where, *(order.formula for order in made.order_by)) for made in (one, other)
         ]
         moved = self._ranked(one, self.movers(kind, name, formulas))
         for diff in self.packs.of((kind, name)):
@@ -146,12 +144,11 @@ class Passing:
         """Give those who came before a subject and were not, or were and are no longer."""
         if own[0] is None or own[1] is None:
             return
-        asked = self.asked[kind, name] = self.asked.get((kind, name), 0) + 1
-        if asked * len(moved) > MOST_PAIRS:
-            yield Cause(what="passed", owner=kind, field=name, more=len(moved))
+        if len(moved) * len(self._asked(kind)) > MOST_PAIRS:
+            yield Cause(what="passed", owner=kind, field=name, more=len(moved), is_exact=False)
             return
         is_grouped = within[0] is not None and within[1] is not None
-        groups = self.groups(kind, key, within, moved) if is_grouped else set()
+        groups = self.groups(kind, name, key, within) if is_grouped else set()
         passed = []
         for one in moved.values():
             if one.key == key or (is_grouped and not groups & one.groups):
@@ -164,17 +161,20 @@ class Passing:
         if len(passed) > MOST:
             yield Cause(what="passed", owner=kind, field=name, more=len(passed) - MOST)
 
-    def groups(
-        self, kind: str, key: str, within: tuple[Formula | None, Formula | None], moved: dict[str, Mover]
-    ) -> set[str | None]:
-        """Return the groups a subject is in: its own, which the table of the kind has of those who did not move."""
-        if key in moved:
-            return moved[key].groups
-        found: set[str | None] = set()
-        for side, formula in zip(self.runs.sides, within, strict=True):
-            row = (side.values(side.pack, side.pack.kinds[kind], nodes_of([formula]), [key]) or {}).get(key)
-            found.add(written(row[0]) if row else None)
-        return found
+    def _asked(self, kind: str) -> set[str]:
+        """Return the subjects of whom anything changed."""
+        return self.deltas[kind].keys() | self.ranked.get(kind, set())
+
+    def groups(self, kind: str, name: str, key: str, within: tuple[Formula | None, Formula | None]) -> set[str | None]:
+        """Return the groups a subject is in, in one run and in the other."""
+        if (kind, name) not in self.grouped:
+            made: dict[str, set[str | None]] = {}
+            for side, formula in zip(self.runs.sides, within, strict=True):
+                rows = side.values(side.pack, side.pack.kinds[kind], nodes_of([formula]), sorted(self._asked(kind)))
+                for one, (group,) in (rows or {}).items():
+                    made.setdefault(one, set()).add(written(group))
+            self.grouped[kind, name] = made
+        return self.grouped[kind, name].get(key, set())
 
     def other(
         self, kind: str, name: str, key: str, formulas: Iterable[Formula | None], places: tuple[Any, Any] = (None, None)
@@ -201,6 +201,11 @@ class Passing:
             yield from self.causes.of(kind, "is_assessed", key)
         else:
             yield from self.causes.read(kind, key, formulas, self.causes.reached(kind, key, formulas))
+
+
+def _known(*formulas: Formula | None) -> list[Formula]:
+    """Return those of the formulas that there are."""
+    return [formula for formula in formulas if formula is not None]
 
 
 def _with_order(pieces: list[Piece], verdict: VerdictDef, side: Any) -> list[Piece]:

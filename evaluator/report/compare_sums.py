@@ -190,13 +190,13 @@ class Sums:
         """Give the causes of a value over peers: what differs of the subject, and of the others of its group."""
         for diff in self.packs.of((kind, name)):
             yield from self.packs.causes(diff)
-        formulas = [[f for f in (made.operand, made.where, made.within) if f is not None] for made in (one, other)]
+        formulas = [[f for f in (made.within, made.operand, made.where) if f is not None] for made in (one, other)]
         movers = self.passing.movers(kind, name, formulas)
         flat = [f for own in formulas for f in own]
         if key in movers:
             yield from self.causes.read(kind, key, flat, self.causes.reached(kind, key, flat))
         is_grouped = one.within is not None and other.within is not None
-        groups = self.passing.groups(kind, key, (one.within, other.within), movers) if is_grouped else set()
+        groups = self.passing.groups(kind, name, key, (one.within, other.within)) if is_grouped else set()
         others = [m for m in movers.values() if m.key != key and (not is_grouped or groups & m.groups)]
         for made in others[:MOST]:
             yield from self.passing.other(kind, name, made.key, flat)

@@ -135,7 +135,7 @@ class Words:
             yield depth, say(self.pack, "cause unknown")
             return
         if cause.more:
-            yield depth, say(self.pack, "cause passed more", cause.more)
+            yield depth, say(self.pack, f"cause passed {'more' if cause.is_exact else 'many'}", cause.more)
             return
         said = say(self.pack, f"cause {cause.what} {cause.how}", self._about(cause))
         values = self._values(cause)

@@ -172,6 +172,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     "cause passed removed": ("少了 {0}", "{0} is gone"),
     "cause passed changed": ("{0} 的先后变了", "{0} moved past"),
     "cause passed more": ("另有 {0} 个的先后变了", "{0} more moved past"),
+    "cause passed many": (
+        "共 {0} 个的先后可能变了，未逐一比对",
+        "{0} in all may have moved past, too many to be looked at one by one",
+    ),
     "cause judgement added": ("新增决定 {0}", "decision added: {0}"),
     "cause judgement removed": ("少了决定 {0}", "decision gone: {0}"),
     "cause judgement changed": ("决定 {0}", "decision {0}"),
