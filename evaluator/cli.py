@@ -189,6 +189,9 @@ def explain(
     format: Annotated[Form, typer.Option(help="How to print.")] = Form.text,
     why_not: Annotated[str | None, typer.Option(metavar="VERDICT=VALUE", help="Why a verdict is not this.")] = None,
     against: Annotated[str | None, typer.Option(metavar="SUBJECT", help="Another subject to put beside it.")] = None,
+    what_it_takes: Annotated[
+        bool, typer.Option("--what-it-takes", help="Search what each better level would take (needs the solver).")
+    ] = False,
     lang: Lang = None,
 ) -> None:
     """Explain one subject's result.
@@ -197,7 +200,7 @@ def explain(
     """
     from evaluator.report.answers import answer
 
-    print(answer(run_folder, subject, format.value, lang and lang.value, why_not, against))
+    print(answer(run_folder, subject, format.value, lang and lang.value, why_not, against, what_it_takes))
 
 
 @app.command()

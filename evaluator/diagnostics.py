@@ -340,9 +340,11 @@ CODES: dict[str, Code] = {
     "R208": Code(
         "letters need a library", "documents for Word are made by python-docx", "pip install 'evaluator[letters]'"
     ),
+    "R205": Code(
+        "the solver is not installed", "what it would take is searched by OR-Tools", "pip install 'evaluator[solve]'"
+    ),
     "R206": Code("no such verdict or value", "only what the rules can come to can be asked for", "use one of them"),
     "R207": Code("two kinds", "subjects are put side by side within their kind", "name two of one kind"),
-    "R205": Code("the solver is not installed", "what it would take is searched by OR-Tools", "pip install 'evaluator[solve]'"),
     "R211": Code(
         "nothing in common", "runs are compared in the kinds they both have", "name two runs that share a kind"
     ),

@@ -12,13 +12,24 @@ from evaluator.report.why_not import WhyNot, why_not
 from evaluator.report.words import say
 
 
-def answer(folder: Path, subject: str, form: str, language: str | None, not_this: str | None, other: str | None) -> str:
-    """Answer as text, json, md or html: why not `not_this`, how `other` differs, or else the whole explanation."""
+def answer(
+    folder: Path,
+    subject: str,
+    form: str,
+    language: str | None = None,
+    not_this: str | None = None,
+    other: str | None = None,
+    asks_ways: bool = False,
+) -> str:
+    """Answer as text, json, md or html: why not `not_this`, how `other` differs, or else the whole explanation.
+
+    With `asks_ways` the explanation, or why not, says what it would take.
+    """
     if not_this is not None:
-        return _why_not(*why_not(folder, subject, not_this, language), form)
+        return _why_not(*why_not(folder, subject, not_this, language, asks_ways), form)
     if other is not None:
         return _against(*against(folder, subject, other, language), form)
-    return explain(folder, subject, language).shown_as(form)
+    return explain(folder, subject, language, asks_ways).shown_as(form)
 
 
 def _why_not(pack: Pack, found: WhyNot, form: str) -> str:

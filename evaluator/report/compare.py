@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from evaluator.diagnostics import Problems, Stop, closest
 from evaluator.pack.definitions import KindDef
 from evaluator.pack.nodes import Name
 from evaluator.pack.types import TEXT
-from evaluator.report.compare_causes import Causes, each_once
+from evaluator.report.compare_causes import Causes
 from evaluator.report.compare_changes import Delta, deltas_of, ranks_of, shared_kinds
 from evaluator.report.compare_model import (
     Change,
@@ -26,6 +25,7 @@ from evaluator.report.compare_model import (
     Count,
     Matrix,
     Sort,
+    each_once,
 )
 from evaluator.report.compare_pack import PackDiff, points_name
 from evaluator.report.compare_records import RecordDiffs
@@ -147,10 +147,12 @@ class _Comparer:
             if verdict in before.verdicts:
                 rows = self.runs.grouped(files, verdict)
                 counts = [Count(before=plain(a), after=plain(b), subjects=n) for a, b, n in rows]
-                values = [plain(str(value)) for value in after.verdicts[verdict].type.values]
-                order = {value: place for place, value in enumerate(values)}
-                counts.sort(key=lambda c: [(order.get(v, len(order)), v or "") for v in (c.before, c.after)])
-                matrices.append(Matrix(verdict=verdict, counts=tuple(counts)))
+                levels = [plain(str(value)) for made in (before, after) for value in made.verdicts[verdict].type.values]
+                order = {value: place for place, value in enumerate(dict.fromkeys(levels))}
+                met = {value for count in counts for value in (count.before, count.after)}
+                values = sorted(met, key=lambda value: (value is None, order.get(value, len(order)), value or ""))
+                counts.sort(key=lambda count: (values.index(count.before), values.index(count.after)))
+                matrices.append(Matrix(verdict=verdict, values=tuple(values), counts=tuple(counts)))
         names = Counter(_counted_as(change) for one in changed for change in one.changes)
         sizes = [side.database.count(side.run.state.location(kind)) for side in self.runs.sides]
         own = [{*made.verdicts, *(line.id for line in made.lines), *(f"rank.{r.id}" for r in made.rosters)}
@@ -187,11 +189,6 @@ def shown_as(found: Comparison, form: str) -> str:
 
         return comparison_page(found)
     return str(found)
-
-
-def schema() -> str:
-    """Return the JSON Schema of a comparison."""
-    return json.dumps(Comparison.model_json_schema(), ensure_ascii=False, indent=1)
 
 
 def has_changed(found: Comparison, wanted: str | None) -> bool:

@@ -14,13 +14,12 @@ from evaluator.pack.definitions import Formula, KindDef, LineDef, VerdictDef
 from evaluator.pack.nodes import Lookup, Name, Node, Recall, Setting
 from evaluator.report.compare_changes import APART, Delta
 from evaluator.report.compare_entries import Entries
-from evaluator.report.compare_model import Cause
+from evaluator.report.compare_model import Cause, each_once
 from evaluator.report.compare_pack import PackDiff, Piece, PieceDiff, points_name
 from evaluator.report.compare_records import RecordDiffs
 from evaluator.report.compare_sums import Sums
 from evaluator.report.compare_values import Both, Hops, Row, key_of, names_in, nodes_of, written
 
-UNKNOWN = Cause(what="unknown")
 MOST = 5  # of rows of a table of values, and of those who passed, that are named
 _OF_RECORDS = ("each", "points", "where", "default", "within", "same", "once_per", "prefer", "order_by", "series")
 
@@ -406,11 +405,6 @@ class Causes:
             else:
                 yield cause
         yield from (cause for diff in self.packs.of(("pack", "history")) for cause in self.packs.causes(diff))
-
-
-def each_once(found: Iterable[Cause]) -> tuple[Cause, ...]:
-    """Return causes, each once; that there is none is said."""
-    return tuple(dict.fromkeys(found)) or (UNKNOWN,)
 
 
 def decided(verdict: VerdictDef, truths: Row) -> int | None:

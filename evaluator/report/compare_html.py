@@ -48,7 +48,7 @@ def comparison_page(found: Comparison) -> str:
             for name, table in words.matrices(one)
         ],
         rules=[line for cause in found.rules for _, line in words.cause(cause)],
-        records=[(pack.label(name), count) for name, count in found.records.items()],
+        records=[(words.owner(name), count) for name, count in found.records.items()],
         subjects=[_shown(words, one) for own in listed for one in own[:MOST_SHOWN]],
         more=[say(pack, "more subjects", len(own) - MOST_SHOWN) for own in listed if len(own) > MOST_SHOWN],
         say=say_it,

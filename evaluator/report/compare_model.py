@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
@@ -40,6 +41,11 @@ class Cause(_Part):
     causes: tuple[Cause, ...] = Field((), description="what this came from in turn")
 
 
+def each_once(found: Iterable[Cause]) -> tuple[Cause, ...]:
+    """Return causes, each once; that there is none is said."""
+    return tuple(dict.fromkeys(found)) or (Cause(what="unknown"),)
+
+
 class Change(_Part):
     """A value of a subject that is not the same in both runs."""
 
@@ -72,6 +78,7 @@ class Matrix(_Part):
     """Of a verdict: how many subjects went from which value to which."""
 
     verdict: str
+    values: tuple[str | None, ...] = Field(description="its values, worst to best; null last")
     counts: tuple[Count, ...]
 
 

@@ -12,7 +12,7 @@ from evaluator.pack.definitions import Formula, RosterDef, VerdictDef
 from evaluator.pack.nodes import Name
 from evaluator.pack.types import BOOLEAN, INTEGER
 from evaluator.report.compare_changes import APART, Delta
-from evaluator.report.compare_model import Cause, How
+from evaluator.report.compare_model import Cause, each_once
 from evaluator.report.compare_pack import PackDiff, Piece
 from evaluator.report.compare_records import RecordDiffs
 from evaluator.report.compare_values import Both, Row, nodes_of, plain, written
@@ -50,6 +50,8 @@ class Passing:
         self.runs, self.packs, self.records, self.deltas, self.causes = runs, packs, records, deltas, causes
         self.moved: dict[tuple[str, str], dict[str, Mover]] = {}
         self.ranked: dict[str, set[str]] = {}  # by kind, those of whom some rank changed
+        self.changed: dict[str, set[str]] = {}
+        self.others: dict[tuple[str, str, str], Cause] = {}
         self.grouped: dict[tuple[str, str], dict[str, set[str | None]]] = {}
 
     def movers(
@@ -144,7 +146,7 @@ class Passing:
         """Give those who came before a subject and were not, or were and are no longer."""
         if own[0] is None or own[1] is None:
             return
-        if len(moved) * len(self._asked(kind)) > MOST_PAIRS:
+        if len(moved) * len(self.asked(kind)) > MOST_PAIRS:
             yield Cause(what="passed", owner=kind, field=name, more=len(moved), is_exact=False)
             return
         is_grouped = within[0] is not None and within[1] is not None
@@ -157,20 +159,22 @@ class Passing:
             if was != is_now:
                 passed.append(one)
         for one in passed[:MOST]:
-            yield from self.other(kind, name, one.key, formulas, one.places)
+            yield self.other(kind, name, one.key, formulas, one.places)
         if len(passed) > MOST:
             yield Cause(what="passed", owner=kind, field=name, more=len(passed) - MOST)
 
-    def _asked(self, kind: str) -> set[str]:
+    def asked(self, kind: str) -> set[str]:
         """Return the subjects of whom anything changed."""
-        return self.deltas[kind].keys() | self.ranked.get(kind, set())
+        if kind not in self.changed:
+            self.changed[kind] = self.deltas[kind].keys() | self.ranked.get(kind, set())
+        return self.changed[kind]
 
     def groups(self, kind: str, name: str, key: str, within: tuple[Formula | None, Formula | None]) -> set[str | None]:
         """Return the groups a subject is in, in one run and in the other."""
         if (kind, name) not in self.grouped:
             made: dict[str, set[str | None]] = {}
             for side, formula in zip(self.runs.sides, within, strict=True):
-                rows = side.values(side.pack, side.pack.kinds[kind], nodes_of([formula]), sorted(self._asked(kind)))
+                rows = side.values(side.pack, side.pack.kinds[kind], nodes_of([formula]), sorted(self.asked(kind)))
                 for one, (group,) in (rows or {}).items():
                     made.setdefault(one, set()).add(written(group))
             self.grouped[kind, name] = made
@@ -178,19 +182,23 @@ class Passing:
 
     def other(
         self, kind: str, name: str, key: str, formulas: Iterable[Formula | None], places: tuple[Any, Any] = (None, None)
-    ) -> Iterator[Cause]:
-        """Give another subject that moved, with what it moved by."""
-        from evaluator.report.compare_causes import each_once
+    ) -> Cause:
+        """Return another subject that moved, with what it moved by."""
+        if (kind, name, key) not in self.others:
+            self.others[kind, name, key] = self._other(kind, name, key, formulas, places)
+        return self.others[kind, name, key]
 
+    def _other(
+        self, kind: str, name: str, key: str, formulas: Iterable[Formula | None], places: tuple[Any, Any]
+    ) -> Cause:
         delta = self.deltas[kind].get(key)
-        how: How = delta.how if delta is not None else "changed"
         causes = list(self._moved_by(kind, key, list(formulas)))
         if not causes:  # it is ordered otherwise, and nothing of its own is otherwise
             causes = [cause for diff in self.packs.of((kind, name)) for cause in self.packs.causes(diff)]
         before, after = (None if place is None else str(place) for place in places)
-        yield Cause(
-            what="passed", how=how, owner=kind, key=key, field=name, before=before, after=after,
-            causes=each_once(causes),
+        return Cause(
+            what="passed", how=delta.how if delta is not None else "changed", owner=kind, key=key, field=name,
+            before=before, after=after, causes=each_once(causes),
         )  # fmt: skip
 
     def _moved_by(self, kind: str, key: str, formulas: list[Formula | None]) -> Iterator[Cause]:

@@ -199,7 +199,7 @@ class Sums:
         groups = self.passing.groups(kind, name, key, (one.within, other.within)) if is_grouped else set()
         others = [m for m in movers.values() if m.key != key and (not is_grouped or groups & m.groups)]
         for made in others[:MOST]:
-            yield from self.passing.other(kind, name, made.key, flat)
+            yield self.passing.other(kind, name, made.key, flat)
         if len(others) > MOST:
             yield Cause(what="passed", owner=kind, field=name, more=len(others) - MOST)
 

@@ -26,7 +26,7 @@ def comparison_text(found: Comparison) -> str:
         lines = [f"  {line}" for cause in found.rules for _, line in words.cause(cause)]
         parts.append("\n".join([say(words.pack, "rules that differ"), "", *lines]))
     if found.records:
-        counts = ", ".join(f"{words.pack.label(name)} {count}" for name, count in found.records.items())
+        counts = ", ".join(f"{words.owner(name)} {count}" for name, count in found.records.items())
         parts.append(f"{say(words.pack, 'records that differ')}: {counts}")
     for _, subjects in groupby(found.subjects, key=lambda one: one.kind):
         listed = list(subjects)
@@ -78,9 +78,8 @@ class Words:
                 yield name_of(self.pack, one.kind, matrix.verdict), self._matrix(matrix)
 
     def _matrix(self, matrix: Matrix) -> Table:
-        values = dict.fromkeys([c.after for c in matrix.counts] + [c.before for c in matrix.counts])
         counts = {(c.before, c.after): c.subjects for c in matrix.counts}
-        order = list(values)
+        order = list(matrix.values)
         corner = f"{say(self.pack, 'before')} \\ {say(self.pack, 'after')}"
         rows = [[self._value(a), *(str(counts.get((a, b), "")) for b in order)] for a in order]
         return [corner, *(self._value(b) for b in order)], rows, [False] + [True] * len(order)
@@ -152,10 +151,17 @@ class Words:
             return f"{cause.field} {cause.owner}"
         if cause.what == "judgement" and cause.owner == "judgements":
             return f"{cause.key} {cause.field}".strip()
-        name = f"{pack.label(cause.owner)} {cause.key}"
+        name = f"{self.owner(cause.owner)} {cause.key}"
         if cause.what == "passed":
             return name
         return f"{name} {self._field(cause)}".strip()
+
+    def owner(self, name: str) -> str:
+        """Return what readers call a kind or a table; a table by its file, as the pack's labels are of values."""
+        made = self.pack.tables.get(name)
+        if name in self.pack.kinds or made is None:
+            return self.pack.label(name)
+        return made.files[0] if made.files and self.pack.shown_in == self.pack.language else name
 
     def _field(self, cause: Cause) -> str:
         pack: Pack = self.pack

@@ -28,6 +28,7 @@ from evaluator.report.explain import (
 from evaluator.report.looked_back import year_lines
 from evaluator.report.neighbours import Neighbour, RosterPlace
 from evaluator.report.roster import title_of
+from evaluator.report.ways import Ways
 from evaluator.report.words import name_of, plain_number, say, shown
 
 # whether a comparison asks for more, and whether it is met
@@ -205,6 +206,7 @@ class Document(Part):
     earlier: list[LookedAt]
     verdicts: list[Concluded]
     amendments: list[Amendment]
+    ways: Ways | None = Field(description="what it would take; null where nobody asked")
     clauses: list[Clause]
     rejects: int
 
@@ -255,6 +257,7 @@ class _Writer:
             ranks=[self.ranked(place) for place in found.places],
             earlier=[LookedAt(what=y.definition.column, years=year_lines(pack, y)) for y in found.years],
             verdicts=[self.verdict(verdict) for verdict in found.verdicts],
+            ways=found.ways,
             amendments=[self.amendment(row) for row in found.amended],
             clauses=self.clauses(),
             rejects=found.rejects,

@@ -32,6 +32,7 @@ from evaluator.report.amended import AmendedRow, amended_rows
 from evaluator.report.looked_back import LookedBack, looked_back
 from evaluator.report.neighbours import RosterPlace, places_in_rosters
 from evaluator.report.reopen import PastRun, reopen
+from evaluator.report.ways import Ways, ways_of
 from evaluator.report.words import plain_number, say, shown
 from evaluator.sql.lower import Lowering
 from evaluator.sql.trees import both, cast, column, parquet, text
@@ -170,6 +171,7 @@ class Explanation:
     years: list[LookedBack]  # of measures and lines; verdicts have their own
     places: list[RosterPlace]
     amended: list[AmendedRow]
+    ways: Ways | None  # what it would take, where that was asked
     manifest: dict[str, Any]
 
     @property
@@ -201,11 +203,14 @@ class Explanation:
         return explanation_text(self.pack, document)
 
 
-def explain(folder: Path, subject: str, language: str | None = None) -> Explanation:
-    """Explain a subject of a run, given by its key or name, or as kind:key; raise Stop where there is none such."""
+def explain(folder: Path, subject: str, language: str | None = None, asks_ways: bool = False) -> Explanation:
+    """Explain a subject of a run, given by its key or name, or as kind:key; raise Stop where there is none such.
+
+    With `asks_ways` it says what each better level would take, which needs the solver.
+    """
     with reopen(folder, language) as run:
         kind, key = find_subject(run, subject)
-        return Explainer(run, kind, key).explanation()
+        return Explainer(run, kind, key, asks_ways).explanation()
 
 
 def find_subject(run: PastRun, subject: str) -> tuple[KindDef, str]:
@@ -237,8 +242,8 @@ def _known(run: PastRun) -> list[str]:
 class Explainer:
     """Explains one subject of a run that is open."""
 
-    def __init__(self, run: PastRun, kind: KindDef, key: str) -> None:
-        self.run, self.kind, self.key = run, kind, key
+    def __init__(self, run: PastRun, kind: KindDef, key: str, asks_ways: bool = False) -> None:
+        self.run, self.kind, self.key, self.asks_ways = run, kind, key, asks_ways
         self.db, self.pack = run.state.db, run.pack
 
     def explanation(self) -> Explanation:
@@ -268,6 +273,7 @@ class Explainer:
             years=self._years_of_values(),
             places=places_in_rosters(self.run, kind, self.key) if stored["is_assessed"] else [],
             amended=self._amended_rows(lines),
+            ways=ways_of(self.run, kind, self.key) if self.asks_ways and stored["is_assessed"] else None,
             manifest=self.run.manifest,
         )
 

@@ -9,6 +9,7 @@ from evaluator.pack.definitions import Pack
 from evaluator.report.document import Concluded, Document, Line, Next, called
 from evaluator.report.explain_text import score_headings, told_apart
 from evaluator.report.pages import page
+from evaluator.report.ways import way_lines
 from evaluator.report.words import plain_fraction, say
 
 COLOURS = ("#24518f", "#2f8f83", "#c08a1e", "#8a4f9e", "#5f7f35", "#b0553a", "#4a7fb5", "#7a6a55", "#996680", "#3d6b6b")
@@ -62,6 +63,7 @@ def explanation_html(pack: Pack, document: Document) -> str:
         effects=[effect for line in document.lines for effect in line.effects],
         shares=shares,
         taken=taken,
+        ways=way_lines(pack, document.ways) if document.ways is not None else [],
         scales=[scale for verdict in document.verdicts if (scale := _scale(document, verdict)) is not None],
         say=words,
         apart=apart,

@@ -13,6 +13,7 @@ from evaluator.report.explain_text import (
     score_headings,
     verdict_lines,
 )
+from evaluator.report.ways import way_lines
 from evaluator.report.words import say
 
 
@@ -49,6 +50,8 @@ def explanation_markdown(pack: Pack, document: Document) -> str:
             situation = f" ({verdict.situation})" if verdict.situation else ""
             parts += [f"### {markdown_text(verdict.label)} = {markdown_text(verdict.value)}{situation}"]
             parts += [markdown_list(verdict_lines(pack, verdict, document.year)[1:])]
+    if document.ways is not None and document.ways.found:
+        parts += [f"## {say(pack, 'ways')}", markdown_list(way_lines(pack, document.ways))]
     if document.clauses:
         parts += [f"## {say(pack, 'clause')}"]
         parts += [

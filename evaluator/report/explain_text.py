@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from evaluator.pack.definitions import Pack
 from evaluator.report.document import Checked, Concluded, Document, Line, Next, Ranked, called
 from evaluator.report.text import as_table
+from evaluator.report.ways import way_lines
 from evaluator.report.words import say
 
 MARKS = {True: "✓", False: "✗", None: "?"}
@@ -36,6 +37,8 @@ def explanation_text(pack: Pack, document: Document) -> str:
         lines += ["", say(pack, "verdicts")]
         for verdict in document.verdicts:
             lines += ["", *verdict_lines(pack, verdict, document.year)]
+    if document.ways is not None and document.ways.found:
+        lines += ["", say(pack, "ways"), "", *(f"  {line}" for line in way_lines(pack, document.ways))]
     if document.clauses:
         lines += ["", say(pack, "clause"), ""]
         lines += [f"  {clause.name}: 「{clause.text}」 ({clause.source})" for clause in document.clauses]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import BaseModel
+
 from evaluator.pack.reading import schemas
 from evaluator.report.against import Against
 from evaluator.report.appeal import Looked
@@ -11,7 +13,7 @@ from evaluator.report.compare_model import Comparison
 from evaluator.report.document import Document
 from evaluator.report.why_not import WhyNot
 
-_PRINTED = {
+_PRINTED: dict[str, type[BaseModel]] = {
     "explain": Document,
     "explain --why-not": WhyNot,
     "explain --against": Against,

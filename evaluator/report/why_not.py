@@ -10,6 +10,7 @@ from evaluator.report.document import Concluded, Part, concluded
 from evaluator.report.explain import Explainer, find_subject
 from evaluator.report.explain_text import verdict_lines
 from evaluator.report.reopen import reopen
+from evaluator.report.ways import Ways, way_lines, ways_of
 from evaluator.report.words import name_of, say, shown
 
 
@@ -24,17 +25,23 @@ class WhyNot(Part):
     is_so: bool
     verdict: Concluded
     """The verdict, with the rules down to the last that gives what was asked for, or all that do."""
+    ways: Ways | None
+    """What it would take, where that was asked."""
 
     def lines(self, pack: Pack) -> list[str]:
         """Return it as lines of text."""
         head = f"{pack.label(self.kind)} {self.name} ({self.key}) · {self.year}"
         asked = say(pack, "it is so" if self.is_so else "why not", self.verdict.label, self.wanted)
-        return [head, asked, *verdict_lines(pack, self.verdict, self.year)]
+        ways = way_lines(pack, self.ways) if self.ways is not None else []
+        return [head, asked, *verdict_lines(pack, self.verdict, self.year), *(f"    {line}" for line in ways)]
 
 
-def why_not(folder: Path, subject: str, wanted: str, language: str | None = None) -> tuple[Pack, WhyNot]:
+def why_not(
+    folder: Path, subject: str, wanted: str, language: str | None = None, asks_ways: bool = False
+) -> tuple[Pack, WhyNot]:
     """Explain why a verdict of a subject is not what was asked for as verdict=value, by name or label.
 
+    With `asks_ways` it says what that would take, which needs the solver.
     Raises Stop where there is no such subject, verdict or value.
     """
     with reopen(folder, language) as run:
@@ -48,6 +55,7 @@ def why_not(folder: Path, subject: str, wanted: str, language: str | None = None
         return run.pack, WhyNot(
             kind=kind.name, key=key, name=found.name, year=found.year, wanted=shown(run.pack, value),
             is_so=is_so, verdict=made,
+            ways=ways_of(run, kind, key, [verdict.name]) if asks_ways and found.is_assessed else None,
         )  # fmt: skip
 
 
