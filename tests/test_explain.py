@@ -6,45 +6,22 @@ import csv
 import io
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import oracle
 import pytest
 from conftest import DATA, YEARS, rows_of, write_csv, write_pack
+from explained import adds_up, quick, says_what_is_stored
 from python_calamine import CalamineWorkbook
 
 import evaluator
 from evaluator.diagnostics import Stop
-from evaluator.engine.awards import Award, awards
 from evaluator.report import explain as module
 from evaluator.report.explain import Explanation
-from evaluator.report.reopen import PastRun, reopen
 
 GOLDEN = Path(__file__).parent / "golden"
 PLACE = re.compile(r"(.+?)(?:\[(.+)\])?:(\d+)")
-
-
-@contextmanager
-def quick(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[tuple[PastRun, dict[tuple[str, str], list[Award]]]]:
-    """Reopen a run so that explaining all its subjects takes seconds: tables in memory, all awards at once."""
-    with reopen(folder) as run:
-        for name in run.pack.tables:
-            sql = run.state.db.connection.execute
-            sql(f'create table work."copy {name}" as from data."{name}"')
-            sql(f'drop view data."{name}"')
-            sql(f'create table data."{name}" as from work."copy {name}"')
-        found: dict[tuple[str, str], list[Award]] = {}
-        for kind in run.pack.kinds.values():
-            for key, award in awards(run.state, kind):
-                found.setdefault((kind.name, key), []).append(award)
-        monkeypatch.setattr(module, "awards", lambda _, kind, key: [(key, a) for a in found.get((kind.name, key), [])])
-        yield run, found
 
 
 @pytest.mark.parametrize("year", YEARS)
@@ -61,46 +38,6 @@ def test_every_subject(
                 leads_to_its_rows(made, sheets, judged[year])
                 quotes_its_clauses(made, str(made))
     assert (made.kind.name, made.year) == ("workstation", year)
-
-
-def says_what_is_stored(made: Explanation, row: dict[str, Any]) -> None:
-    stored = {"total": row.get("total"), "is_assessed": row["is_assessed"], "reason": row["reason"]}
-    assert {"total": made.total, "is_assessed": made.is_assessed, "reason": made.set_apart} == stored
-    values = dict(made.fields) | dict(made.measures)
-    assert values == {name: row[name] for name in values}
-    assert set(values) == {*made.kind.table.fields, *made.kind.measures}
-    for line in made.lines:
-        name = line.definition.id
-        assert line.before_bounds == row[f"raw.{name}"]
-        assert line.points == row["total" if name == "total" else f"points.{name}"]
-        assert line.records == row.get(f"n.{name}")
-    assert [line.definition.id for line in made.lines] == [one.id for one in made.kind.lines if row["is_assessed"]]
-    for verdict in made.verdicts:
-        name = verdict.definition.name
-        assert verdict.value == row[name]
-        if verdict.rules:
-            *failed, decided = verdict.rules
-            assert (decided.definition.number, decided.decided) == (row[f"rule.{name}"], True)
-            assert decided.condition is None or decided.condition.is_met
-            assert not any(rule.decided or rule.condition.is_met for rule in failed if rule.condition)
-        if verdict.definition.form == "quota":
-            assert (verdict.place, verdict.take) == (row[f"place.{name}"], row[f"take.{name}"])
-            assert verdict.value is (verdict.place is not None and verdict.place <= (verdict.take or 0))
-    names = [verdict.definition.name for verdict in made.verdicts]
-    assert names == ([*made.kind.verdicts] if row["is_assessed"] else [])
-
-
-def adds_up(made: Explanation, found: list[Award]) -> None:
-    shown = [one for line in made.lines for one in line.evidence]
-    without_record = sum((a.awards["total"] for a in found if a.record is None), Decimal(0))
-    if made.total is not None:
-        assert made.total == sum((one.counts for one in shown), without_record)
-    assert len(shown) == sum(line.records or 0 for line in made.lines)
-    for line in made.lines:
-        if line.definition.aggregate is not None:
-            assert line.before_bounds == sum((one.points for one in line.evidence), Decimal(0))
-        for one in line.evidence:
-            assert bool(one.cut_by) is (one.counts != one.points)
 
 
 Sheets = dict[tuple[str, str], dict[int, list[str]]]

@@ -17,11 +17,13 @@ from typing import Any
 import pytest
 import yaml
 from conftest import ROOT, history_of, locked, rows_of, shared_folder
+from explained import adds_up, quick, says_what_is_stored
 from python_calamine import CalamineWorkbook
 
 import evaluator
 from evaluator import demo
 from evaluator.diagnostics import Stop
+from evaluator.report.explain import Explainer
 
 GOLDEN = ROOT / "tests" / "golden"
 FACTS: dict[str, Any] = {
@@ -30,6 +32,7 @@ FACTS: dict[str, Any] = {
 }
 """What the sources say, place by place: a rule is named by the clause that a line, verdict, rule or parameter must rest
 on; a record by the table that holds it; a figure by clause, sort and number."""
+EXPLAINED = 6  # subjects of a kind, unless all are asked for
 SORTS = ("equals", "at_least")
 PLACES = {
     "daguan", "heilongjiang", "langya", "mawei", "nanchong", "shangjie", "shenzhen", "tongchuan", "xiangzhou", "xupu",
@@ -202,6 +205,22 @@ def test_marks_worked_out_by_hand(place_run: tuple[str, dict[int, Path]]) -> Non
 def plain(value: object) -> object:
     """Return a number as the fraction it is."""
     return value if isinstance(value, bool | str | None) else Fraction(str(value))
+
+
+def test_explanations_say_what_the_run_says(
+    place_run: tuple[str, dict[int, Path]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every total, line and verdict; of some subjects of each kind, or of all with EVALUATOR_ALL=1."""
+    _, folders = place_run
+    folder = list(folders.values())[-1]
+    with quick(folder, monkeypatch) as (run, found):
+        for kind in run.pack.kinds.values():
+            rows = rows_of(folder, f"subjects/{kind.name}")
+            step = 1 if os.environ.get("EVALUATOR_ALL") else max(1, len(rows) // EXPLAINED)
+            for row in rows[::step]:
+                made = Explainer(run, kind, str(row["key"])).explanation()
+                says_what_is_stored(made, row)
+                adds_up(made, found.get((kind.name, made.key), []))
 
 
 # --- the same year as a hurried office keeps it -------------------------------------------------------------
