@@ -20,6 +20,7 @@ from evaluator.sql.ratio import UNIT
 from evaluator.sql.trees import SQL, cast, choose, column, named, number, parquet, text
 
 MANIFEST = "manifest.json"
+OWN = ("sid", "key", "source", "row", "date", "reason")  # what a run folder's tables say besides a pack's own values
 _INTEGERS = ("BIGINT", "INTEGER", "HUGEINT")
 
 
@@ -75,6 +76,11 @@ def read_history(folders: list[Path], pack: Pack, year: int, problems: Problems)
     return [runs[y] for y in sorted(runs)]
 
 
+def stored_as(name: str) -> str:
+    """Return the column a run folder keeps a value of a pack in, which may be called as one of the folder's own."""
+    return f"{name}.value" if name in OWN else name
+
+
 def past_rows(db: Database, past: PastRun, kind: str, wanted: dict[str, Type]) -> exp.Select | None:
     """Return a query of a kind's assessed subjects in an earlier year: `#key` and the values wanted, as stored.
 
@@ -90,7 +96,8 @@ def past_rows(db: Database, past: PastRun, kind: str, wanted: dict[str, Type]) -
     nowhere = [named(cast(exp.Null(), "BIGINT"), name) for name in ("#src", "#row")]
     columns: list[SQL] = [named(column("key", "p"), "#key"), *nowhere]
     for name, type_ in wanted.items():
-        found = _as_computed(column(name, "p"), stored.get(name, ""), type_)
+        kept = stored_as(name)
+        found = _as_computed(column(kept, "p"), stored.get(kept, ""), type_)
         value = among(found, type_) if found is not None else cast(exp.Null(), sql_type(type_))
         columns.append(named(value, name))
     query = exp.select(*columns).from_(exp.alias_(source, "p", table=True), copy=False)

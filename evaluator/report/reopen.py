@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from evaluator.data.history import read_manifest
+from evaluator.data.history import read_manifest, stored_as
 from evaluator.diagnostics import Problems
 from evaluator.engine.entries import JUDGED, entered_columns
 from evaluator.engine.score import line_columns
@@ -98,7 +98,8 @@ def _as_computed(pack: Pack, made: TableDef, kind: KindDef | None, file: Path) -
         columns.append(named(column("date", "f"), "#date"))
     if made.unfold is not None:
         label = () if made.unfold.label in made.fields else (made.unfold.label,)
-        columns += [column(name, "f") for name in ("#source", *label, "#column", "position", "people")]
+        names = ("#source", *label, "#column", "position", "people")
+        columns += [named(column(stored_as(name), "f"), name) for name in names]
     if made.expected is not None:
         columns += [column("is_expected", "f"), column("is_filled", "f")]
     if kind is not None:
@@ -130,7 +131,8 @@ def results_of(kind: KindDef) -> list[tuple[str, Type]]:
 
 def _stored(name: str, kind: Type) -> SQL:
     """Return a decimal of the run folder as millionths."""
+    kept = column(stored_as(name), "f")
     if kind.base != "number":
-        return column(name, "f")
-    wider = cast(column(name, "f"), "DECIMAL(38,6)")
+        return kept
+    wider = cast(kept, "DECIMAL(38,6)")
     return cast(exp.Mul(this=wider, expression=number(UNIT)), "BIGINT")

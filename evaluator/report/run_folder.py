@@ -30,7 +30,7 @@ from sqlglot import exp
 from evaluator.data.appeals import Amended
 from evaluator.data.chain import manifest_hash
 from evaluator.data.context import REJECTS
-from evaluator.data.history import MANIFEST
+from evaluator.data.history import MANIFEST, stored_as
 from evaluator.data.sources import SETTINGS_FILE
 from evaluator.diagnostics import Problems, Stop
 from evaluator.engine.entries import JUDGED
@@ -145,11 +145,11 @@ class _Writer:
                 on = exp.EQ(this=column(field.name, alias), expression=column("#sid", target))
                 query = left_join(query, exp.alias_(table(field.type.target), target, table=True), on)
                 query = query.select(
-                    named(column("#key", target), field.name),
+                    named(column("#key", target), stored_as(field.name)),
                     named(column(field.name, alias), f"{field.name}#"),
                 )
             else:
-                query = query.select(named(self._typed(field.name, field.type, alias), field.name))
+                query = query.select(named(self._typed(field.name, field.type, alias), stored_as(field.name)))
         return query
 
     def _subjects(self, kind: KindDef) -> None:
@@ -162,7 +162,7 @@ class _Writer:
         )
         columns = results_of(kind)
         columns += [(f"situation.{family}", INTEGER) for family in self._families(kind)]
-        query = query.select(*(named(self._typed(name, type_, "s"), name) for name, type_ in columns))
+        query = query.select(*(named(self._typed(name, type_, "s"), stored_as(name)) for name, type_ in columns))
         query = query.select(named(column("#src", "s"), "source"), named(column("#row", "s"), "row"))
         if kind.table.date is not None:
             query = query.select(named(column("#date", "s"), "date"))
@@ -252,7 +252,7 @@ class _Writer:
         if made.unfold is not None:
             label = () if made.unfold.label in made.fields else (made.unfold.label,)
             names = ("#source", *label, "#column", "position", "people")
-            query = query.select(*(column(name, "r") for name in names))
+            query = query.select(*(named(column(name, "r"), stored_as(name)) for name in names))
         if made.expected is not None:
             query = query.select(column("is_expected", "r"), column("is_filled", "r"))
         order = [column(name, "r") for name, target in made.refs.items() if target in self.pack.kinds][:1]
