@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -21,16 +20,22 @@ from python_calamine import CalamineWorkbook
 
 import evaluator
 from evaluator.diagnostics import Stop
-from evaluator.report.compare import has_changed, schema, shown_as
+from evaluator.report.compare import has_changed, shown_as
 from evaluator.report.compare_model import Cause, Change, Comparison
 
 Cells = dict[str, str]
 
 
 def changes_of(found: Comparison) -> dict[tuple[str, str], dict[str, Change]]:
-    """Return kind and key → what changed → the change; a line is named points.x, a rank rank.x."""
+    """Return kind and key → what changed → the change; lines, ranks and verdicts by the names of their columns."""
     prefix = {"line": "points.", "rank": "rank."}
-    return {(one.kind, one.key): {prefix.get(c.sort, "") + c.name: c for c in one.changes} for one in found.subjects}
+    return {
+        (one.kind, one.key): {
+            "reason.value" if (c.sort, c.name) == ("verdict", "reason") else prefix.get(c.sort, "") + c.name: c
+            for c in one.changes
+        }
+        for one in found.subjects
+    }
 
 
 def roots(causes: tuple[Cause, ...]) -> Iterator[Cause]:
@@ -144,6 +149,24 @@ def test_one_field(runs: dict[int, Path], sheets: Path, tmp_path: Path) -> None:
     assert not found.rules
     lone = {key for key, changes in changes_of(found).items() if "total" in changes}
     assert lone == {("member", member)}
+
+
+def test_a_date_out_of_the_year(runs: dict[int, Path], sheets: Path, tmp_path: Path) -> None:
+    """An activity that was held a year later counts no longer; its hosts stand as they did, its date is the cause."""
+    stations = subjects(runs[2020], "workstation")
+    own = next(
+        row for row in rows_of(runs[2020], "records/hosts")
+        if str(row["date"]).startswith("2020") and stations[str(row["workstation"])]["raw.regular"] <= 30
+    )  # fmt: skip
+    activity, station = str(own["key"]).split("/")[0], str(own["workstation"])
+    edit(sheets / "活动台账.csv", lambda row: row | ({"活动日期": "2021-03-01"} if row["编号"] == activity else {}))
+    found = evaluator.compare(runs[2020], evaluator.run(RULES, sheets, 2020, tmp_path / "out"))
+    assert found.records == {"activities": 1}
+    change = changes_of(found)["workstation", station]["points.regular"]
+    assert said(change) == {("record changed", "activities", activity, "held_on", str(own["date"]), "2021-03-01")}
+    for one in found.subjects:
+        for other in one.changes:
+            assert said(other) == said(change)
 
 
 def in_pack(folder: Path, file: str, before: str, after: str) -> None:
@@ -351,7 +374,10 @@ MEMBER = """
     fields: {{id: text, team: {{ref: team}}, extra: number, on_leave: boolean}}
     not_assessed: [{{when: on_leave, reason: on leave}}]
     not_ranked: [{{when: extra <= {aside}, reason: aside}}]
-    measures: {{works: {{count: works}}, peers: {{sum: extra, of: member, within: team}}}}
+    measures:
+      works: {{count: works}}
+      row: {{count: works, where: "kind = 'a'"}}
+      peers: {{sum: extra, of: member, within: team}}
     score:
       min: 0
       items:
@@ -361,7 +387,7 @@ MEMBER = """
     verdicts:
       grade: {{levels: [fail, pass, good], rules: [{{is: good, when: total >= 15}},
                {{is: pass, when: total >= pass_mark}}, {{otherwise: fail}}]}}
-      shared: {{when: "peers > 5"}}
+      reason: {{when: "peers > 5"}}
       best: {{among: grade >= 'pass', take: 2, order_by: [total desc, id], ties: stop}}
       first: {{among: "true", take: 1, within: team, order_by: [total desc, id], ties: stop}}
     rosters:
@@ -395,11 +421,14 @@ def two_sides(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, Any]]:
         "members": {key: row for key, row in (members | other).items() if key in keep or len(keep) < 2}
         if draw(st.booleans()) else members,
         "works": {**works, **dict(list(more.items())[: draw(st.integers(0, 3))])},
+        "later": draw(st.sets(st.sampled_from(sorted(works)), max_size=2)) if works else set(),
         "open": altered if draw(st.booleans()) else is_open,
         "pack": DEFAULTS | {name: OTHERS[name] for name in draw(st.sets(st.sampled_from(sorted(OTHERS)), max_size=2))},
     }  # fmt: skip
     for key in draw(st.sets(st.sampled_from(sorted(works)), max_size=3)) if works else ():
         after["works"].pop(key)
+    for key in after.pop("later") & after["works"].keys():
+        after["works"][key] = (*after["works"][key][:2], "2022-01-01")
     return before, after
 
 
@@ -416,11 +445,10 @@ def run_of(side: dict[str, Any], home: Path) -> Path:
     return evaluator.run(pack, home / "data", 2021, home / "run")
 
 
-VERDICTS = {"team": ["star"], "member": ["grade", "shared", "best", "first"]}
 VALUES = {
     "team": ["star", "is_assessed", "is_ranked", "reason"],
     "member": [
-        *("grade", "shared", "best", "first", "total", "points.works", "points.extra", "points.team"),
+        *("grade", "reason.value", "best", "first", "total", "points.works", "points.extra", "points.team"),
         *("is_assessed", "is_ranked", "reason"),
     ],
 }
@@ -516,7 +544,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @pytest.mark.parametrize(
     ("asked", "fails"),
     [
-        *((None, False), ("grade", True), ("member.grade", True), ("star", False), ("team.star,shared", False)),
+        *((None, False), ("grade", True), ("member.grade", True), ("star", False), ("team.star,reason", False)),
         *(("total", True), ("rank", True), ("any", True), ("star, total", True)),
     ],
 )
@@ -542,7 +570,7 @@ def test_page_and_schema(pair: tuple[Path, Path]) -> None:
     for one in found.subjects:
         assert one.key in page
     assert "works.csv:4" in page
-    assert json.loads(schema())["title"] == "Comparison"
+    assert Comparison.model_json_schema()["title"] == "Comparison"
 
 
 def test_what_is_compared_is_only_read(pair: tuple[Path, Path]) -> None:

@@ -78,7 +78,8 @@ def awards(state: State, kind: KindDef, subject: str | None = None) -> list[tupl
     """
     if kind.score is None:
         return []
-    made = _Awards(state, kind, subject)
+    sid = None if subject is None else sid_of(state, kind, subject)
+    made = _Awards(state, kind, sid)
     query, path = made.left(kind.score, (kind.score,) if kind.score.selection is not None else ())
     keep = [name for name in FIXED if name not in ("sid", "has_record", "place")]
     wanted = [*keep, *(f"after.{line}" for line in path)]
@@ -99,6 +100,13 @@ def awards(state: State, kind: KindDef, subject: str | None = None) -> list[tupl
         own["source"], own["row"], own["date"] = (own.pop(f"#{name}") for name in ("src", "row", "date"))
         found.append((key, Award(**own)))
     return found
+
+
+def sid_of(state: State, kind: KindDef, key: str) -> int:
+    """Return the number of the subject with a key; -1 where there is none."""
+    query = exp.select(column("#sid", "s")).from_(exp.alias_(state.location(kind.name), "s", table=True), copy=False)
+    found = state.db.value(query.where(exp.EQ(this=column("#key", "s"), expression=text(key)), copy=False))
+    return -1 if found is None else int(found)
 
 
 def selected_sum(state: State, kind: KindDef, line: LineDef) -> exp.Select:
@@ -141,8 +149,8 @@ def _all_fixed(known: dict[str, SQL]) -> list[exp.Alias]:
 class _Awards:
     """The awards of a kind's lines; `incoming` is what enters a line, `left` what it leaves of it."""
 
-    def __init__(self, state: State, kind: KindDef, subject: str | None) -> None:
-        self.state, self.kind, self.subject = state, kind, subject
+    def __init__(self, state: State, kind: KindDef, sid: int | None) -> None:
+        self.state, self.kind, self.sid = state, kind, sid
         self.place = {one.id: place for place, one in enumerate(kind.lines)}
 
     def incoming(self, line: LineDef, outer: tuple[LineDef, ...]) -> tuple[exp.Select, list[str]]:
@@ -333,6 +341,8 @@ class _Awards:
         lowering = Lowering(rows)
         points = lowering.stored(made.operand, NUMBER)
         conditions: list[SQL] = [exp.Not(this=is_null(link))]
+        if self.sid is not None:  # records are stored by subject, so that few of them need be read
+            conditions = [exp.EQ(this=link.copy(), expression=number(self.sid))]
         if made.where is not None:
             conditions.append(lowering.condition(made.where))
         in_period = self.state.in_period(made.source, rows.alias, made.period)
@@ -371,6 +381,6 @@ class _Awards:
         return self._of_subject(query, "s")
 
     def _of_subject(self, query: exp.Select, alias: str) -> exp.Select:
-        if self.subject is None:
+        if self.sid is None:
             return query
-        return query.where(exp.EQ(this=column("#key", alias), expression=text(self.subject)))
+        return query.where(exp.EQ(this=column("#sid", alias), expression=number(self.sid)), copy=False)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluator.data.chain import DRAFT, manifest_hash
+from evaluator.data.history import stored_as
 from evaluator.diagnostics import Problems, Stop, closest
 from evaluator.pack.definitions import KindDef
 from evaluator.pack.nodes import Name
@@ -118,7 +119,7 @@ class _Comparer:
                 if delta.differs(name):
                     values = [written(side.get(name)) for side in (delta.before, delta.after)]
                     causes = self.causes.of(kind, name, key)
-                    shown = name.removeprefix("points.") if sort == "line" else name
+                    shown = name.removeprefix("points." if sort == "line" else "#")
                     yield Change(sort=sort, name=shown, before=values[0], after=values[1], causes=causes)
         for one, other in self._rosters(kind):
             found = ranks[one.id].get(key)
@@ -133,7 +134,7 @@ class _Comparer:
     def _compared(self, kind: str) -> list[tuple[Sort, str]]:
         """Return what is compared of a kind besides ranks."""
         before, after = self._both(kind)
-        found: list[tuple[Sort, str]] = [("apart", name) for name in ("reason", "is_assessed", "is_ranked")]
+        found: list[tuple[Sort, str]] = [("apart", name) for name in ("#reason", "is_assessed", "is_ranked")]
         found += [("verdict", name) for name in after.verdicts if name in before.verdicts]
         found += [("total", "total")] if before.score is not None and after.score is not None else []
         lines = dict.fromkeys(line.id for made in (after, before) for line in made.lines if line.id != "total")
@@ -145,7 +146,7 @@ class _Comparer:
         matrices = []
         for verdict in after.verdicts:
             if verdict in before.verdicts:
-                rows = self.runs.grouped(files, verdict)
+                rows = self.runs.grouped(files, stored_as(verdict))
                 counts = [Count(before=plain(a), after=plain(b), subjects=n) for a, b, n in rows]
                 levels = [plain(str(value)) for made in (before, after) for value in made.verdicts[verdict].type.values]
                 order = {value: place for place, value in enumerate(dict.fromkeys(levels))}

@@ -8,13 +8,14 @@ from typing import Any
 
 from sqlglot import exp
 
+from evaluator.data.history import stored_as
 from evaluator.pack.definitions import KindDef
 from evaluator.report.compare_model import How
 from evaluator.report.compare_values import Both
 from evaluator.report.reopen import results_of
 from evaluator.sql.trees import cast, column, named, parquet
 
-APART = ("is_assessed", "is_ranked", "reason")
+APART = ("is_assessed", "is_ranked", "#reason")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +41,14 @@ def deltas_of(runs: Both, kind: str) -> dict[str, Delta]:
     shared = [name for name in columns[0] if name in columns[1]]
     files = [side.file(kind) for side in runs.sides]
     first, second = (runs.described(file) for file in files)
-    odd = {name for name in shared if first[name] != second[name]}
+    odd = {name for name in shared if first[_kept(name)] != second[_kept(name)]}
     lines = [name for name in dict.fromkeys([*columns[0], *columns[1]]) if _is_line(name) and name not in shared]
     made = []
     for side, file, own, one in zip(runs.sides, files, columns, sides, strict=True):
-        chosen = [column("key", "x"), named(cast(column(one.display, "x"), "TEXT"), "#name")]
+        chosen = [column("key", "x"), named(cast(column(stored_as(one.display), "x"), "TEXT"), "#name")]
         chosen += [
-            named(cast(column(name, "x"), "TEXT"), name) if name in odd else column(name, "x") for name in shared
+            named(cast(column(_kept(name), "x"), "TEXT") if name in odd else column(_kept(name), "x"), name)
+            for name in shared
         ]
         zero = cast(exp.Literal.number(0), "DECIMAL(18,6)")
         # a line that one pack has not is compared with nothing
@@ -69,6 +71,11 @@ def deltas_of(runs: Both, kind: str) -> dict[str, Delta]:
 
 def _columns(kind: KindDef) -> list[str]:
     return [*APART, *(name for name, _ in results_of(kind) if not name.startswith("settled."))]
+
+
+def _kept(name: str) -> str:
+    """Return the column of the run folder that holds a value."""
+    return name[1:] if name.startswith("#") else stored_as(name)
 
 
 def _is_line(name: str) -> bool:

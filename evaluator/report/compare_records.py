@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlglot import exp
 
+from evaluator.data.history import stored_as
 from evaluator.pack.definitions import TableDef
 from evaluator.report.compare_model import Cause, How
 from evaluator.report.compare_pack import PackDiff
@@ -43,8 +44,9 @@ class RecordDiffs:
         if tables[0] is None or tables[1] is None:
             return {}
         fields = _fields(tables[0], tables[1])
-        files = self._comparable(name, fields)
-        rows = self.runs.joined(files, ("key",), fields, ("source", "row"))
+        kept = [stored_as(field) for field in fields]
+        files = self._comparable(name, kept)
+        rows = self.runs.joined(files, ("key",), kept, ("source", "row"))
         made = {}
         for before, after, (key,) in rows:
             at = [self._place(side, row) for side, row in zip(self.runs.sides, (before, after), strict=True)]
@@ -54,17 +56,17 @@ class RecordDiffs:
             made[str(key)] = RowDiff(how, both, *at)
         return made
 
-    def _comparable(self, name: str, fields: list[str]) -> Any:
+    def _comparable(self, name: str, columns: list[str]) -> Any:
         """Return the two tables; where columns have not the same types, as text."""
         files = tuple(side.file(name) for side in self.runs.sides)
         first, second = (self.runs.described(file) for file in files)
-        odd = {field for field in fields if first.get(field) != second.get(field)}
+        odd = {one for one in columns if first.get(one) != second.get(one)}
         if not odd:
             return files
         spooled = []
         for side, file in zip(self.runs.sides, files, strict=True):
             cells = [column(c, "x") for c in ("key", "source", "row")]
-            cells += [named(cast(column(f, "x"), "TEXT"), f) if f in odd else column(f, "x") for f in fields]  # type: ignore[misc]
+            cells += [named(cast(column(c, "x"), "TEXT"), c) if c in odd else column(c, "x") for c in columns]  # type: ignore[misc]
             query = exp.select(*cells).from_(exp.alias_(parquet(file), "x", table=True), copy=False)
             spooled.append(self.runs.spooled(side, query))
         return tuple(spooled)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from evaluator.pack.definitions import AggregateDef, LineDef
@@ -128,8 +128,16 @@ class Sums:
         return made.refs[hop]
 
     def _dates(self, source: str) -> list[Node]:
-        """Return what decides when a record counts, as far as its own table says."""
-        return nodes_of(side.pack.tables[source].date for side in self.runs.sides if source in side.pack.tables)
+        """Return what decides when a record counts: names of its own row, or of the row it was unfolded from."""
+        found: list[Node] = []
+        for side in self.runs.sides:
+            way: Hops = ()
+            made = side.pack.tables.get(source)
+            while made is not None and made.date is None and made.unfold is not None:
+                way, made = (*way, "#source"), side.pack.tables[made.unfold.source]
+            if made is not None:
+                found += [replace(name, hops=(*way, *name.hops)) for name in names_in(nodes_of([made.date]))]
+        return found
 
     def _counted(
         self, kind: str, name: str, made: tuple[AggregateDef, AggregateDef], more: tuple[Sequence[Node], Sequence[Node]]

@@ -144,7 +144,6 @@ class Words:
                 yield from self.cause(one, depth + 1)
 
     def _about(self, cause: Cause) -> str:
-        pack = self.pack
         if cause.what == "rule":
             return f"{cause.owner} {cause.field}".strip()
         if cause.what == "history":

@@ -17,7 +17,7 @@ from typing import Any
 from sqlglot import exp
 
 from evaluator.diagnostics import Problems, Stop, closest
-from evaluator.engine.awards import Award, awards
+from evaluator.engine.awards import Award, awards, sid_of
 from evaluator.engine.plan import own_nodes
 from evaluator.engine.rank import shown as sql_shown
 from evaluator.engine.score import line_columns
@@ -35,7 +35,7 @@ from evaluator.report.reopen import PastRun, reopen
 from evaluator.report.ways import Ways, ways_of
 from evaluator.report.words import plain_number, say, shown
 from evaluator.sql.lower import Lowering
-from evaluator.sql.trees import both, cast, column, parquet, text
+from evaluator.sql.trees import both, cast, column, number, parquet, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +244,7 @@ class Explainer:
 
     def __init__(self, run: PastRun, kind: KindDef, key: str, asks_ways: bool = False) -> None:
         self.run, self.kind, self.key, self.asks_ways = run, kind, key, asks_ways
+        self.sid = sid_of(run.state, kind, key)  # rows are stored by it, so that few need be read
         self.db, self.pack = run.state.db, run.pack
 
     def explanation(self) -> Explanation:
@@ -291,7 +292,7 @@ class Explainer:
         rows = self.run.state.rows(self.kind.name, "s")
         lowering = Lowering(rows)
         selected = [sql_shown(lowering, node) for node in nodes]
-        query = rows.select(*selected).where(exp.EQ(this=column("#key", "s"), expression=text(self.key)), copy=False)
+        query = rows.select(*selected).where(exp.EQ(this=column("#sid", "s"), expression=number(self.sid)), copy=False)
         return tuple(self.db.rows(query)[0])
 
     # --- score ---
@@ -394,7 +395,7 @@ class Explainer:
         query = exp.select(column("#src", "s"), column("#row", "s")).from_(
             exp.alias_(self.run.state.location(self.kind.name), "s", table=True), copy=False
         )
-        found = self.db.rows(query.where(exp.EQ(this=column("#key", "s"), expression=text(self.key))))[0]
+        found = self.db.rows(query.where(exp.EQ(this=column("#sid", "s"), expression=number(self.sid))))[0]
         return found[0], found[1]
 
     def _filled(self) -> set[str]:
@@ -589,7 +590,7 @@ class Explainer:
         first = family.partition(".")[2].split("+")[0]
         subjects = exp.alias_(parquet(self.run.folder / "subjects" / f"{self.kind.name}.parquet"), "s", table=True)
         query = exp.select(column(f"situation.{first}", "s")).from_(subjects, copy=False)
-        found = self.db.value(query.where(exp.EQ(this=column("key", "s"), expression=text(self.key))))
+        found = self.db.value(query.where(exp.EQ(this=column("sid", "s"), expression=number(self.sid))))
         situations = exp.alias_(parquet(self.run.folder / "situations.parquet"), "s", table=True)
         shared = (
             exp.select(column("subjects", "s"))
