@@ -1,4 +1,4 @@
-# make demo, make test: all a new checkout needs; both set up .venv first.
+# make demo, make test: all a new checkout needs; both set up .venv first. make test-all tries what takes minutes.
 # the first Python that runs and can make a virtual environment
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
   $$p -c "import ensurepip, venv" 2>/dev/null && command -v $$p && break; done)
@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # durable-rules is built from source; from Python 3.13 on it needs one name that Python no longer has
 export CPPFLAGS := $(CPPFLAGS) -DPyEval_CallObject=PyObject_CallObject
 
-.PHONY: demo test bench clean
+.PHONY: demo test test-all bench clean
 
 demo: $(VENV)/run
 	@rm -rf results
@@ -20,6 +20,10 @@ test: $(VENV)/dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n 2
+
+# what takes minutes: every subject of every place is explained
+test-all: $(VENV)/dev
+	EVALUATOR_ALL=1 $(BIN)/pytest -n 2 tests/test_places.py -k explanations
 
 bench: $(VENV)/dev
 	$(BIN)/python tests/bench/bench.py

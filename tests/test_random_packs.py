@@ -45,6 +45,7 @@ from sayings import (
 from test_decide import Verdict
 
 import evaluator
+from evaluator.data.history import stored_as
 from evaluator.diagnostics import Stop
 
 PACK = """
@@ -805,7 +806,7 @@ def test_places_on_a_record_go_by_the_columns_of_the_pack(tmp_path: Path, label:
     world.kinds["station"]["A"] = {"id": "A", "y": None, "m": Fraction(1), "open": True}
     write_data(tmp_path / "data", world)
     rows = rows_of(evaluator.run(pack, tmp_path / "data", 2021, tmp_path / "out"), "records/shares")
-    found = sorted((row["position"], row["who"], row[label]) for row in rows)
+    found = sorted((row["position"], row["who"], row[stored_as(label)]) for row in rows)
     assert found == [(1, "3", "lead"), (2, "1", "lead"), (3, "2", "helper")]
 
 

@@ -18,6 +18,7 @@ from evaluator.engine.selection import award_order, chosen, key_columns, keys_of
 from evaluator.engine.sharing import beyond, can_go_beyond, left_of
 from evaluator.engine.state import State, points_column
 from evaluator.pack.definitions import KindDef, LineDef, is_dated
+from evaluator.pack.nodes import Const
 from evaluator.pack.types import NUMBER
 from evaluator.sql.lower import Lowering
 from evaluator.sql.ratio import UNIT
@@ -32,6 +33,7 @@ from evaluator.sql.trees import (
     named,
     number,
     ordered,
+    select,
     text,
     union_all,
     window,
@@ -83,13 +85,14 @@ def awards(state: State, kind: KindDef, subject: str | None = None) -> list[tupl
     query, path = made.left(kind.score, (kind.score,) if kind.score.selection is not None else ())
     keep = [name for name in FIXED if name not in ("sid", "has_record", "place")]
     wanted = [*keep, *(f"after.{line}" for line in path)]
-    shown = exp.select(column("#key", "s"), *(column(name, "a") for name in wanted)).from_(
+    shown = select(column("#key", "s"), *(column(name, "a") for name in wanted)).from_(
         query.subquery("a", copy=False), copy=False
     )
     shown = shown.join(
         exp.alias_(state.location(kind.name), "s", table=True),
         on=exp.EQ(this=column("sid", "a"), expression=column("#sid", "s")),
-    ).order_by(*(ordered(column("#key", "s")), *award_order("a")))
+        copy=False,
+    ).order_by(*(ordered(column("#key", "s")), *award_order("a")), copy=False)
     found = []
     for key, *values in state.db.rows(shown):
         own = dict(zip(keep, values, strict=False))
@@ -104,7 +107,7 @@ def awards(state: State, kind: KindDef, subject: str | None = None) -> list[tupl
 
 def sid_of(state: State, kind: KindDef, key: str) -> int:
     """Return the number of the subject with a key; -1 where there is none."""
-    query = exp.select(column("#sid", "s")).from_(exp.alias_(state.location(kind.name), "s", table=True), copy=False)
+    query = select(column("#sid", "s")).from_(exp.alias_(state.location(kind.name), "s", table=True), copy=False)
     found = state.db.value(query.where(exp.EQ(this=column("#key", "s"), expression=text(key)), copy=False))
     return -1 if found is None else int(found)
 
@@ -124,7 +127,7 @@ def selected_sum(state: State, kind: KindDef, line: LineDef) -> exp.Select:
     )
     unknown = both(is_null(column("points", "q")), records.copy())
     return (
-        exp.select(
+        select(
             column("sid", "q"),
             named(cast(exp.Sum(this=entering), "BIGINT"), f"sum.{line.id}"),
             named(cast(exp.CountIf(this=records), "BIGINT"), f"n.{line.id}"),
@@ -174,7 +177,9 @@ class _Awards:
             child, path = self.left(item, below)
             children.append((child, path))
             inner += [name for name in path if name not in inner]
-        listed = [part.select(*(named(_empty("BIGINT"), f"after.{name}") for name in inner)) for part in parts]
+        listed = [
+            part.select(*(named(_empty("BIGINT"), f"after.{name}") for name in inner), copy=False) for part in parts
+        ]
         for child, path in children:
             columns: list[SQL] = [column(name, "c") for name in FIXED]
             columns += [named(column("up", "c"), "entering"), *(column(name, "c") for name in keys)]
@@ -182,14 +187,14 @@ class _Awards:
                 column(f"after.{name}", "c") if name in path else named(_empty("BIGINT"), f"after.{name}")
                 for name in inner
             ]
-            listed.append(exp.select(*columns).from_(child.subquery("c", copy=False), copy=False))
+            listed.append(select(*columns).from_(child.subquery("c", copy=False), copy=False))
         query = union_all(listed)
         kept = [*FIXED, *(f"after.{name}" for name in inner)]
         if line.selection is not None:
             keys = [name for name in keys if name not in key_columns(line)]
             made = chosen(line, line.selection, query, [*kept, *keys])
         else:
-            made = exp.select(*(column(name, "q") for name in (*kept, *keys, "entering"))).from_(
+            made = select(*(column(name, "q") for name in (*kept, *keys, "entering"))).from_(
                 query.subquery("q", copy=False), copy=False
             )
         return made, inner
@@ -203,20 +208,20 @@ class _Awards:
         keys = [name for one in outer if one is not line for name in key_columns(one)]
         path = [*inner, line.id]
         kept = [*FIXED, *(f"after.{name}" for name in inner), *keys]
-        bounds = self._bounds(line)
-        summed = self._summed(line, query, kept, bounds)
         is_one = bool(line.times)  # what it comes to goes up as one award
-        left = column("entering", "w") if is_one else self._bounded(line)
+        is_bounded = not is_one and (line.min is not None or line.max is not None)
+        summed = self._summed(line, query, kept, is_bounded) if is_bounded or line.when is not None else query
+        left = self._bounded(line) if is_bounded else column("entering", "w")
         if line.when is not None:
             passes = exp.Not(this=is_null(column("entering", "w")))  # what a line with factors keeps does not enter
             nothing = choose([(passes, number(0))])
             left = choose([(column("applies", "w"), left)], nothing)
         up = _empty("BIGINT") if is_one else column(f"after.{line.id}", "l")
-        made = exp.select(*(column(name, "w") for name in kept), named(cast(left, "BIGINT"), f"after.{line.id}")).from_(
+        made = select(*(column(name, "w") for name in kept), named(cast(left, "BIGINT"), f"after.{line.id}")).from_(
             summed.subquery("w", copy=False), copy=False
         )
         columns = [*kept, f"after.{line.id}"]
-        made = exp.select(*(column(name, "l") for name in columns), named(up, "up")).from_(
+        made = select(*(column(name, "l") for name in columns), named(up, "up")).from_(
             made.subquery("l", copy=False), copy=False
         )
         changes = []
@@ -231,54 +236,45 @@ class _Awards:
         if changes:
             everything = [column(name, "u") for name in (*columns, "up")]
             whole = union_all([made, *changes])
-            made = exp.select(*everything).from_(whole.subquery("u", copy=False), copy=False)
+            made = select(*everything).from_(whole.subquery("u", copy=False), copy=False)
         return made, path
 
-    def _bounds(self, line: LineDef) -> exp.Select:
-        """Return for each subject the cap and floor of a line, and whether it applies."""
-        rows = self.state.rows(self.kind.name, "s")
-        lowering = Lowering(rows)
-        columns: list[SQL] = [named(column("#sid", "s"), "sid")]
-        if not line.times:
-            for name, formula in (("low", line.min), ("high", line.max)):
-                if formula is not None:
-                    columns.append(named(lowering.stored(formula, NUMBER), name))
-        if line.when is not None:
-            columns.append(named(lowering.condition(line.when), "applies"))
-        return self._of_subject(rows.select(*columns), "s")
-
-    @staticmethod
-    def _summed(line: LineDef, query: exp.Select, kept: list[str], bounds: exp.Select) -> exp.Select:
-        """Add to each award the sums around it that cap and floor are shared out by."""
+    def _summed(self, line: LineDef, query: exp.Select, kept: list[str], is_bounded: bool) -> exp.Select:
+        """Add to each award cap and floor, the sums around it that they are shared out by, and whether it applies."""
         incoming = column("entering", "q")
         columns: list[SQL] = [column(name, "q") for name in (*kept, "entering")]
-        if not line.times:
+        rows = self.state.rows(self.kind.name, "s")
+        lowering = Lowering(rows)
+        of_subject: list[SQL] = []
+        if is_bounded:
             by = [column("sid", "q")]
+            columns.append(named(window(exp.Sum(this=incoming.copy()), by), "all"))
             # the databases' greatest and least pass over what is unknown
             known = exp.Not(this=is_null(incoming))
-            positive, negative = (
-                choose([(known.copy(), made(this=incoming.copy(), expressions=[number(0)]))])
-                for made in (exp.Greatest, exp.Least)
-            )
-            sums = {
-                "all": window(exp.Sum(this=incoming.copy()), by),
-                "plus": window(exp.Sum(this=positive), by),
-                "minus": window(exp.Sum(this=negative), by),
-                "plus so far": window(exp.Sum(this=positive.copy()), by, award_order("q"), so_far=True),
-                "minus so far": window(exp.Sum(this=negative.copy()), by, award_order("q"), so_far=True),
-            }
-            columns += [named(value, name) for name, value in sums.items()]
-            columns += [
-                column(name, "b") for name, value in (("low", line.min), ("high", line.max)) if value is not None
-            ]
+            for name, bound, sums, pick in (
+                ("low", line.min, "minus", exp.Least),
+                ("high", line.max, "plus", exp.Greatest),
+            ):
+                if bound is None:
+                    continue
+                part = choose([(known.copy(), pick(this=incoming.copy(), expressions=[number(0)], ignore_nulls=True))])
+                columns.append(named(window(exp.Sum(this=part), by), sums))
+                so_far = window(exp.Sum(this=part.copy()), by, award_order("q"), so_far=True)
+                columns.append(named(so_far, f"{sums} so far"))
+                stored = lowering.stored(bound, NUMBER)
+                if isinstance(bound.node, Const):
+                    columns.append(named(stored, name))
+                else:
+                    of_subject.append(named(stored, name))
         if line.when is not None:
-            columns.append(column("applies", "b"))
+            of_subject.append(named(lowering.condition(line.when), "applies"))
+        summed = select(*columns).from_(query.subquery("q", copy=False), copy=False)
+        if not of_subject:
+            return summed
+        bounds = self._of_subject(rows.select(named(column("#sid", "s"), "sid"), *of_subject), "s")
         on = exp.EQ(this=column("sid", "q"), expression=column("sid", "b"))
-        return (
-            exp.select(*columns)
-            .from_(query.subquery("q", copy=False), copy=False)
-            .join(bounds.subquery("b", copy=False), on=on, copy=False)
-        )
+        summed = summed.select(*(column(one.alias, "b") for one in of_subject), copy=False)
+        return summed.join(bounds.subquery("b", copy=False), on=on, copy=False)
 
     @staticmethod
     def _bounded(line: LineDef) -> SQL:
@@ -310,7 +306,7 @@ class _Awards:
         up = after.copy() if goes_up else exp.paren(change.copy())
         rows = self.state.rows(self.kind.name, "s")
         made = rows.select(*values, named(cast(up, "BIGINT"), "up"))
-        return self._of_subject(made.where(column("is_assessed", "s")), "s")
+        return self._of_subject(made.where(column("is_assessed", "s"), copy=False), "s")
 
     def _fixed(self, line: LineDef, what: str, points: SQL) -> list[exp.Alias]:
         """Return the FIXED columns of an award that no record brought."""
@@ -331,7 +327,7 @@ class _Awards:
         fixed = self._fixed(line, "own", exp.paren(value))
         without = [named(exp.Null(), name) for name in keys]
         made = rows.select(*fixed, named(exp.paren(value.copy()), "entering"), *without)
-        return self._of_subject(made.where(column("is_assessed", "s")), "s")
+        return self._of_subject(made.where(column("is_assessed", "s"), copy=False), "s")
 
     def _records(self, line: LineDef, outer: tuple[LineDef, ...]) -> exp.Select:
         """Return the points of every record that counts for a line, with what lines above choose by."""
@@ -375,7 +371,7 @@ class _Awards:
         }  # fmt: skip
         columns: list[SQL] = [*_all_fixed(known), named(column("value", "j"), "entering")]
         columns += [named(exp.Null(), name) for name in keys]
-        query = exp.select(*columns).from_(exp.alias_(made, "j", table=True), copy=False)
+        query = select(*columns).from_(exp.alias_(made, "j", table=True), copy=False)
         on = exp.EQ(this=column("sid", "j"), expression=column("#sid", "s"))
         query = query.join(exp.alias_(self.state.location(self.kind.name), "s", table=True), on=on)
         return self._of_subject(query, "s")

@@ -19,6 +19,7 @@ from evaluator.sql.trees import (
     number,
     ordered,
     row_number,
+    select,
     star,
     text,
     window,
@@ -80,7 +81,7 @@ def chosen(line: LineDef, made: SelectionDef, query: exp.Query, kept: list[str])
         order = _declared(line, "prefer", made.prefer, "q") or [ordered(column("entering", "q"), True)]
         order += award_order("q")
         keyed = both(is_live.copy(), exp.Not(this=is_null(once)))
-        numbered = exp.select(
+        numbered = select(
             star("q"),
             named(choose([(keyed, row_number(order, by))]), "among"),
             named(choose([(keyed.copy(), window(exp.FirstValue(this=column("record", "q")), by, order))]), "winner"),
@@ -94,7 +95,7 @@ def chosen(line: LineDef, made: SelectionDef, query: exp.Query, kept: list[str])
         current = _with(numbered, "n", changed, ["among", "winner"])
     if made.series:
         order = _declared(line, "order", made.order_by, "q") + award_order("q")
-        numbered = exp.select(
+        numbered = select(
             star("q"),
             named(choose([(is_live.copy(), row_number(order, [column("sid", "q"), is_live.copy()]))]), "number"),
         ).from_(current.subquery("q", copy=False), copy=False)
@@ -117,13 +118,13 @@ def chosen(line: LineDef, made: SelectionDef, query: exp.Query, kept: list[str])
             "entering": choose([(live.copy(), choose(results, entering.copy()))], entering.copy()),
         }
         current = _with(numbered, "n", changed, ["number"])
-    return exp.select(*(column(name, "k") for name in (*kept, "entering"))).from_(
+    return select(*(column(name, "k") for name in (*kept, "entering"))).from_(
         current.subquery("k", copy=False), copy=False
     )
 
 
 def _with(query: exp.Select, alias: str, changed: dict[str, SQL], dropped: list[str]) -> exp.Select:
     """Replace columns of a query, and leave out others."""
-    return exp.select(
-        all_but(alias, (*changed, *dropped)), *(named(value, name) for name, value in changed.items())
-    ).from_(query.subquery(alias, copy=False), copy=False)
+    return select(all_but(alias, (*changed, *dropped)), *(named(value, name) for name, value in changed.items())).from_(
+        query.subquery(alias, copy=False), copy=False
+    )

@@ -26,17 +26,21 @@ def left_of(alias: str, has_floor: bool, has_cap: bool) -> SQL:
     cut: SQL = entering.copy()
     lifted: SQL = entering.copy()
     if has_cap:
-        excess: SQL = exp.Greatest(this=zero.copy(), expressions=[minus(total.copy(), column("high", alias))])
+        excess: SQL = exp.Greatest(
+            this=zero.copy(), expressions=[minus(total.copy(), column("high", alias))], ignore_nulls=True
+        )
         keep = minus(column("plus", alias), excess)
         before = minus(column("plus so far", alias), entering.copy())
-        room = exp.Greatest(this=zero.copy(), expressions=[minus(keep, before)])
-        cut = exp.Least(this=entering.copy(), expressions=[room])
+        room = exp.Greatest(this=zero.copy(), expressions=[minus(keep, before)], ignore_nulls=True)
+        cut = exp.Least(this=entering.copy(), expressions=[room], ignore_nulls=True)
     if has_floor:
-        short = exp.Greatest(this=zero.copy(), expressions=[minus(column("low", alias), total.copy())])
+        short = exp.Greatest(
+            this=zero.copy(), expressions=[minus(column("low", alias), total.copy())], ignore_nulls=True
+        )
         keep = exp.paren(exp.Add(this=column("minus", alias), expression=short))
         before = minus(column("minus so far", alias), entering.copy())
-        below_zero = exp.Least(this=zero.copy(), expressions=[minus(keep, before)])
-        lifted = exp.Greatest(this=entering.copy(), expressions=[below_zero])
+        below_zero = exp.Least(this=zero.copy(), expressions=[minus(keep, before)], ignore_nulls=True)
+        lifted = exp.Greatest(this=entering.copy(), expressions=[below_zero], ignore_nulls=True)
     above, below = (
         exp.GT(this=entering.copy(), expression=zero.copy()),
         exp.LT(this=entering.copy(), expression=zero.copy()),
@@ -57,12 +61,12 @@ def beyond(alias: str, has_floor: bool, has_cap: bool) -> SQL:
     parts: list[SQL] = []
     if has_floor:
         below = exp.paren(exp.Sub(this=column("low", alias), expression=total.copy()))
-        short = exp.Greatest(this=zero.copy(), expressions=[below])
+        short = exp.Greatest(this=zero.copy(), expressions=[below], ignore_nulls=True)
         given = exp.Add(this=short, expression=column("minus", alias))
-        parts.append(exp.Greatest(this=zero.copy(), expressions=[given]))
+        parts.append(exp.Greatest(this=zero.copy(), expressions=[given], ignore_nulls=True))
     if has_cap:
         above = exp.paren(exp.Sub(this=total.copy(), expression=column("high", alias)))
-        excess = exp.Greatest(this=zero.copy(), expressions=[above])
+        excess = exp.Greatest(this=zero.copy(), expressions=[above], ignore_nulls=True)
         taken = exp.Sub(this=column("plus", alias), expression=excess)
-        parts.append(exp.Least(this=zero.copy(), expressions=[taken]))
+        parts.append(exp.Least(this=zero.copy(), expressions=[taken], ignore_nulls=True))
     return parts[0] if len(parts) == 1 else exp.paren(exp.Add(this=parts[0], expression=parts[1]))

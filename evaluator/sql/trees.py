@@ -77,6 +77,11 @@ def is_null(value: SQL) -> SQL:
     return exp.Is(this=exp.paren(value.copy(), copy=False), expression=exp.Null())
 
 
+def select(*columns: SQL) -> exp.Select:
+    """Select these; they become part of the query, which spares copies."""
+    return exp.Select(expressions=list(columns))
+
+
 def holds(condition: SQL) -> SQL:
     """Take a condition that is unknown as not met."""
     return exp.Coalesce(this=condition, expressions=[exp.false()])
