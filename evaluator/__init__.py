@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from evaluator.diagnostics import Diagnostic
     from evaluator.pack.definitions import Pack
-    from evaluator.report.compare_model import Comparison
-    from evaluator.report.explain import Explanation
+    from evaluator.report.comparing.model import Comparison
+    from evaluator.report.explaining.explain import Explanation
     from evaluator.report.verify import Verification
 
 __version__ = "0.1.0"
@@ -98,7 +98,7 @@ def explain(run_folder: str | Path, subject: str, language: str | None = None) -
 
     Raises evaluator.diagnostics.Stop where the folder or the subject is none.
     """
-    from evaluator.report.explain import explain as make
+    from evaluator.report.explaining.explain import explain as make
 
     return make(Path(run_folder), subject, language)
 
@@ -109,7 +109,7 @@ def compare(run_folder: str | Path, other: str | Path, language: str | None = No
     `language` is zh or en; left out, the one the other run was written in. Raises evaluator.diagnostics.Stop where a
     folder is none, or the runs have no kind in common.
     """
-    from evaluator.report.compare import compare as make
+    from evaluator.report.comparing.compare import compare as make
 
     return make(Path(run_folder), Path(other), language)
 

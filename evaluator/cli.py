@@ -198,7 +198,7 @@ def explain(
 
     Shows every point and the record behind it, every verdict with its condition, values and clause.
     """
-    from evaluator.report.answers import answer
+    from evaluator.report.explaining.answers import answer
 
     print(answer(run_folder, subject, format.value, lang and lang.value, why_not, against, what_it_takes))
 
@@ -236,7 +236,7 @@ def compare(
     Two packs on one data, one pack on two data, before and after a correction.
     """
     import evaluator
-    from evaluator.report.compare import has_changed, shown_as
+    from evaluator.report.comparing.compare import has_changed, shown_as
 
     found = evaluator.compare(run_a, run_b, lang and lang.value)
     fails = has_changed(found, fail_on)

@@ -349,7 +349,8 @@ def _link(code: str) -> str:
 def modules() -> str:
     """List every module with the first line of its docstring."""
     parts = []
-    for folder in (PACKAGE, *(PACKAGE / name for name in ("pack", "sql", "data", "engine", "solve", "report"))):
+    names = ("pack", "sql", "data", "engine", "solve", "report", "report/explaining", "report/comparing")
+    for folder in (PACKAGE, *(PACKAGE / name for name in names)):
         rows = []
         for file in sorted(folder.glob("*.py")):
             said = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""

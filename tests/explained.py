@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from evaluator.engine.awards import Award, awards
-from evaluator.report import explain as module
-from evaluator.report.explain import Explanation
+from evaluator.report.explaining import explain as module
+from evaluator.report.explaining.explain import Explanation
 from evaluator.report.reopen import PastRun, reopen
 
 

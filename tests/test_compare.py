@@ -20,8 +20,8 @@ from python_calamine import CalamineWorkbook
 
 import evaluator
 from evaluator.diagnostics import Stop
-from evaluator.report.compare import has_changed, shown_as
-from evaluator.report.compare_model import Cause, Change, Comparison
+from evaluator.report.comparing.compare import has_changed, shown_as
+from evaluator.report.comparing.model import Cause, Change, Comparison
 
 Cells = dict[str, str]
 

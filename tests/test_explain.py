@@ -17,8 +17,8 @@ from python_calamine import CalamineWorkbook
 
 import evaluator
 from evaluator.diagnostics import Stop
-from evaluator.report import explain as module
-from evaluator.report.explain import Explanation
+from evaluator.report.explaining import explain as module
+from evaluator.report.explaining.explain import Explanation
 
 GOLDEN = Path(__file__).parent / "golden"
 PLACE = re.compile(r"(.+?)(?:\[(.+)\])?:(\d+)")

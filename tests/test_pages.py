@@ -14,9 +14,9 @@ import pytest
 from conftest import DATA, RULES
 
 import evaluator
-from evaluator.report.answers import answer
 from evaluator.report.appeal import Looked, look_at, looked_back_at
-from evaluator.report.document import Document
+from evaluator.report.explaining.answers import answer
+from evaluator.report.explaining.document import Document
 from evaluator.report.letter import letter_of, write_letter
 
 BROWSER = next(

@@ -23,7 +23,7 @@ from python_calamine import CalamineWorkbook
 import evaluator
 from evaluator import demo
 from evaluator.diagnostics import Stop
-from evaluator.report.explain import Explainer
+from evaluator.report.explaining.explain import Explainer
 
 GOLDEN = ROOT / "tests" / "golden"
 FACTS: dict[str, Any] = {

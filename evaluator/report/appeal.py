@@ -17,11 +17,11 @@ from evaluator.data.chain import run_with_hash
 from evaluator.diagnostics import Problems
 from evaluator.pack.definitions import Pack
 from evaluator.pack.model_appeal import ADD, CORRECT, Claim
-from evaluator.report.compare import compare
-from evaluator.report.compare_model import Comparison
-from evaluator.report.compare_text import MOST_SHOWN, Words
-from evaluator.report.document import Document, Part, called, document_of
-from evaluator.report.explain import Explainer, find_subject
+from evaluator.report.comparing.compare import compare
+from evaluator.report.comparing.model import Comparison
+from evaluator.report.comparing.text import MOST_SHOWN, Words
+from evaluator.report.explaining.document import Document, Part, called, document_of
+from evaluator.report.explaining.explain import Explainer, find_subject
 from evaluator.report.reopen import reopen
 from evaluator.report.repeat import places, repeat
 from evaluator.report.text import as_table

@@ -8,8 +8,8 @@ from pathlib import Path
 from evaluator.diagnostics import Problems, Stop
 from evaluator.pack.definitions import Pack
 from evaluator.report.appeal import Looked
-from evaluator.report.document import called
-from evaluator.report.explain_text import verdict_lines
+from evaluator.report.explaining.document import called
+from evaluator.report.explaining.text import verdict_lines
 from evaluator.report.words import say
 
 FONT = "Noto Serif CJK SC"

@@ -7,11 +7,11 @@ from typing import Any
 from pydantic import BaseModel
 
 from evaluator.pack.reading import schemas
-from evaluator.report.against import Against
 from evaluator.report.appeal import Looked
-from evaluator.report.compare_model import Comparison
-from evaluator.report.document import Document
-from evaluator.report.why_not import WhyNot
+from evaluator.report.comparing.model import Comparison
+from evaluator.report.explaining.against import Against
+from evaluator.report.explaining.document import Document
+from evaluator.report.explaining.why_not import WhyNot
 
 _PRINTED: dict[str, type[BaseModel]] = {
     "explain": Document,

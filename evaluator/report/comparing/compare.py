@@ -15,9 +15,9 @@ from evaluator.diagnostics import Problems, Stop, closest
 from evaluator.pack.definitions import KindDef
 from evaluator.pack.nodes import Name
 from evaluator.pack.types import TEXT
-from evaluator.report.compare_causes import Causes
-from evaluator.report.compare_changes import Delta, deltas_of, ranks_of, shared_kinds
-from evaluator.report.compare_model import (
+from evaluator.report.comparing.causes import Causes
+from evaluator.report.comparing.changes import Delta, deltas_of, ranks_of, shared_kinds
+from evaluator.report.comparing.model import (
     Change,
     ChangedSubject,
     ComparedKind,
@@ -28,9 +28,9 @@ from evaluator.report.compare_model import (
     Sort,
     each_once,
 )
-from evaluator.report.compare_pack import PackDiff, points_name
-from evaluator.report.compare_records import RecordDiffs
-from evaluator.report.compare_values import Both, Side, plain, written
+from evaluator.report.comparing.pack import PackDiff, points_name
+from evaluator.report.comparing.records import RecordDiffs
+from evaluator.report.comparing.values import Both, Side, plain, written
 from evaluator.report.reopen import reopen
 from evaluator.sql.backend import Database
 
@@ -186,7 +186,7 @@ def shown_as(found: Comparison, form: str) -> str:
     if form == "json":
         return found.model_dump_json(indent=1)
     if form == "html":
-        from evaluator.report.compare_html import comparison_page
+        from evaluator.report.comparing.html import comparison_page
 
         return comparison_page(found)
     return str(found)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from evaluator.pack.definitions import Pack
-from evaluator.report.against import Against, Row, against
-from evaluator.report.document import called
-from evaluator.report.explain import explain
-from evaluator.report.why_not import WhyNot, why_not
+from evaluator.report.explaining.against import Against, Row, against
+from evaluator.report.explaining.document import called
+from evaluator.report.explaining.explain import explain
+from evaluator.report.explaining.why_not import WhyNot, why_not
 from evaluator.report.words import say
 
 
@@ -38,7 +38,7 @@ def _why_not(pack: Pack, found: WhyNot, form: str) -> str:
         case "json":
             return found.model_dump_json(indent=1)
         case "md":
-            from evaluator.report.explain_markdown import markdown_list, markdown_text
+            from evaluator.report.explaining.markdown import markdown_list, markdown_text
 
             return f"# {markdown_text(lines[0])}\n\n{markdown_text(lines[1])}\n\n{markdown_list(lines[2:])}\n"
         case "html":
@@ -59,7 +59,7 @@ def _against(pack: Pack, found: Against, form: str) -> str:
         case "json":
             return found.model_dump_json(indent=1)
         case "md":
-            from evaluator.report.explain_markdown import markdown_table, markdown_text
+            from evaluator.report.explaining.markdown import markdown_table, markdown_text
 
             parts = [f"# {markdown_text(title)}"]
             for heading, rows in tables:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from evaluator.pack.definitions import Pack
-from evaluator.report.compare_model import Cause, Change, ChangedSubject, ComparedKind, Comparison, Matrix
+from evaluator.report.comparing.model import Cause, Change, ChangedSubject, ComparedKind, Comparison, Matrix
 from evaluator.report.text import as_table
 from evaluator.report.words import name_of, say, shown
 

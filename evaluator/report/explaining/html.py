@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from evaluator.pack.definitions import Pack
-from evaluator.report.document import Concluded, Document, Line, Next, called
-from evaluator.report.explain_text import score_headings, told_apart
+from evaluator.report.explaining.document import Concluded, Document, Line, Next, called
+from evaluator.report.explaining.text import score_headings, told_apart
+from evaluator.report.explaining.ways import way_lines
 from evaluator.report.pages import page
-from evaluator.report.ways import way_lines
 from evaluator.report.words import plain_fraction, say
 
 COLOURS = ("#24518f", "#2f8f83", "#c08a1e", "#8a4f9e", "#5f7f35", "#b0553a", "#4a7fb5", "#7a6a55", "#996680", "#3d6b6b")

@@ -12,13 +12,13 @@ from typing import Any
 
 from evaluator.pack.definitions import Formula, KindDef, LineDef, VerdictDef
 from evaluator.pack.nodes import Lookup, Name, Node, Recall, Setting
-from evaluator.report.compare_changes import APART, Delta
-from evaluator.report.compare_entries import Entries
-from evaluator.report.compare_model import Cause, each_once
-from evaluator.report.compare_pack import PackDiff, Piece, PieceDiff, points_name
-from evaluator.report.compare_records import RecordDiffs
-from evaluator.report.compare_sums import Sums
-from evaluator.report.compare_values import Both, Hops, Row, key_of, names_in, nodes_of, written
+from evaluator.report.comparing.changes import APART, Delta
+from evaluator.report.comparing.entries import Entries
+from evaluator.report.comparing.model import Cause, each_once
+from evaluator.report.comparing.pack import PackDiff, Piece, PieceDiff, points_name
+from evaluator.report.comparing.records import RecordDiffs
+from evaluator.report.comparing.sums import Sums
+from evaluator.report.comparing.values import Both, Hops, Row, key_of, names_in, nodes_of, written
 
 MOST = 5  # of rows of a table of values, and of those who passed, that are named
 _OF_RECORDS = ("each", "points", "where", "default", "within", "same", "once_per", "prefer", "order_by", "series")

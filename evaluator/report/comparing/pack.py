@@ -11,7 +11,7 @@ from evaluator.diagnostics import Span
 from evaluator.pack.definitions import AggregateDef, FieldDef, Formula, KindDef, LineDef, Pack, TableDef, VerdictDef
 from evaluator.pack.model_base import Model
 from evaluator.pack.nodes import Compare, Const, Lookup, Node
-from evaluator.report.compare_model import Cause, How
+from evaluator.report.comparing.model import Cause, How
 
 Owner = tuple[str, str]  # a kind or table, and the value of it; ("parameters", its name); ("pack", what of it)
 

@@ -121,6 +121,6 @@ class Comparison(_Part):
     _packs: tuple[Pack, Pack] = PrivateAttr()
 
     def __str__(self) -> str:
-        from evaluator.report.compare_text import comparison_text
+        from evaluator.report.comparing.text import comparison_text
 
         return comparison_text(self)

@@ -10,9 +10,9 @@ from sqlglot import exp
 
 from evaluator.data.history import stored_as
 from evaluator.pack.definitions import TableDef
-from evaluator.report.compare_model import Cause, How
-from evaluator.report.compare_pack import PackDiff
-from evaluator.report.compare_values import Both, Side, names_in, nodes_of, written
+from evaluator.report.comparing.model import Cause, How
+from evaluator.report.comparing.pack import PackDiff
+from evaluator.report.comparing.values import Both, Side, names_in, nodes_of, written
 from evaluator.sql.trees import cast, column, named, parquet
 
 

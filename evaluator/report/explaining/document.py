@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from evaluator.pack.model_judgement import Rule, Verdict
 from evaluator.pack.nodes import Compare, Const, Name
-from evaluator.report.amended import AmendedRow
-from evaluator.report.explain import (
+from evaluator.report.explaining.amended import AmendedRow
+from evaluator.report.explaining.explain import (
     Condition,
     Effect,
     Entry,
@@ -25,10 +25,10 @@ from evaluator.report.explain import (
     ExplainedVerdict,
     Explanation,
 )
-from evaluator.report.looked_back import year_lines
-from evaluator.report.neighbours import Neighbour, RosterPlace
+from evaluator.report.explaining.looked_back import year_lines
+from evaluator.report.explaining.neighbours import Neighbour, RosterPlace
+from evaluator.report.explaining.ways import Ways
 from evaluator.report.roster import title_of
-from evaluator.report.ways import Ways
 from evaluator.report.words import name_of, plain_number, say, shown
 
 # whether a comparison asks for more, and whether it is met

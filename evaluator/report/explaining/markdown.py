@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from evaluator.pack.definitions import Pack
-from evaluator.report.document import Document
-from evaluator.report.explain_text import (
+from evaluator.report.explaining.document import Document
+from evaluator.report.explaining.text import (
     amendment_lines,
     head_lines,
     rank_lines,
     score_headings,
     verdict_lines,
 )
-from evaluator.report.ways import way_lines
+from evaluator.report.explaining.ways import way_lines
 from evaluator.report.words import say
 
 

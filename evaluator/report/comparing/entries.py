@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlglot import exp
 
-from evaluator.report.compare_changes import Delta
-from evaluator.report.compare_model import Cause, How
-from evaluator.report.compare_values import Both, Side, written
+from evaluator.report.comparing.changes import Delta
+from evaluator.report.comparing.model import Cause, How
+from evaluator.report.comparing.values import Both, Side, written
 from evaluator.sql.ratio import UNIT
 from evaluator.sql.trees import both, cast, column, number, parquet, text
 

@@ -28,11 +28,11 @@ from evaluator.pack.model_judgement import Times, Veto
 from evaluator.pack.nodes import Compare, Const, Lookup, Name, Node, Recall, Setting
 from evaluator.pack.scalars import NAME
 from evaluator.pack.types import BOOLEAN, INTEGER, NUMBER, TEXT
-from evaluator.report.amended import AmendedRow, amended_rows
-from evaluator.report.looked_back import LookedBack, looked_back
-from evaluator.report.neighbours import RosterPlace, places_in_rosters
+from evaluator.report.explaining.amended import AmendedRow, amended_rows
+from evaluator.report.explaining.looked_back import LookedBack, looked_back
+from evaluator.report.explaining.neighbours import RosterPlace, places_in_rosters
+from evaluator.report.explaining.ways import Ways, ways_of
 from evaluator.report.reopen import PastRun, reopen
-from evaluator.report.ways import Ways, ways_of
 from evaluator.report.words import plain_number, say, shown
 from evaluator.sql.lower import Lowering
 from evaluator.sql.trees import both, cast, column, number, parquet, text
@@ -184,21 +184,21 @@ class Explanation:
 
     def shown_as(self, form: str) -> str:
         """Return it as text, json, md or html."""
-        from evaluator.report.document import document_of
+        from evaluator.report.explaining.document import document_of
 
         document = document_of(self)
         match form:
             case "json":
                 return document.model_dump_json(indent=1)
             case "md":
-                from evaluator.report.explain_markdown import explanation_markdown
+                from evaluator.report.explaining.markdown import explanation_markdown
 
                 return explanation_markdown(self.pack, document)
             case "html":
-                from evaluator.report.explain_html import explanation_html
+                from evaluator.report.explaining.html import explanation_html
 
                 return explanation_html(self.pack, document)
-        from evaluator.report.explain_text import explanation_text
+        from evaluator.report.explaining.text import explanation_text
 
         return explanation_text(self.pack, document)
 

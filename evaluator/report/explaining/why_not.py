@@ -6,11 +6,11 @@ from pathlib import Path
 
 from evaluator.diagnostics import Problems, Stop, closest
 from evaluator.pack.definitions import KindDef, Pack, VerdictDef
-from evaluator.report.document import Concluded, Part, concluded
-from evaluator.report.explain import Explainer, find_subject
-from evaluator.report.explain_text import verdict_lines
+from evaluator.report.explaining.document import Concluded, Part, concluded
+from evaluator.report.explaining.explain import Explainer, find_subject
+from evaluator.report.explaining.text import verdict_lines
+from evaluator.report.explaining.ways import Ways, way_lines, ways_of
 from evaluator.report.reopen import reopen
-from evaluator.report.ways import Ways, way_lines, ways_of
 from evaluator.report.words import name_of, say, shown
 
 

@@ -11,15 +11,15 @@ from sqlglot import exp
 from evaluator.pack.definitions import Formula, RosterDef, VerdictDef
 from evaluator.pack.nodes import Name
 from evaluator.pack.types import BOOLEAN, INTEGER
-from evaluator.report.compare_changes import APART, Delta
-from evaluator.report.compare_model import Cause, each_once
-from evaluator.report.compare_pack import PackDiff, Piece
-from evaluator.report.compare_records import RecordDiffs
-from evaluator.report.compare_values import Both, Row, nodes_of, plain, written
+from evaluator.report.comparing.changes import APART, Delta
+from evaluator.report.comparing.model import Cause, each_once
+from evaluator.report.comparing.pack import PackDiff, Piece
+from evaluator.report.comparing.records import RecordDiffs
+from evaluator.report.comparing.values import Both, Row, nodes_of, plain, written
 from evaluator.sql.trees import SQL, cast, column, named, parquet
 
 if TYPE_CHECKING:
-    from evaluator.report.compare_causes import Causes
+    from evaluator.report.comparing.causes import Causes
 
 MOST = 5  # of those who passed a subject that are named
 _APART = ("is_assessed", "is_ranked")  # who is set apart is in no order

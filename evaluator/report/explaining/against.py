@@ -7,8 +7,8 @@ from pathlib import Path
 
 from evaluator.diagnostics import Problems, Stop
 from evaluator.pack.definitions import Pack
-from evaluator.report.document import Document, Part, called, document_of
-from evaluator.report.explain import Explainer, find_subject
+from evaluator.report.explaining.document import Document, Part, called, document_of
+from evaluator.report.explaining.explain import Explainer, find_subject
 from evaluator.report.reopen import reopen
 from evaluator.report.text import as_table
 from evaluator.report.words import plain_fraction, say

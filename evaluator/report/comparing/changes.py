@@ -10,8 +10,8 @@ from sqlglot import exp
 
 from evaluator.data.history import stored_as
 from evaluator.pack.definitions import KindDef
-from evaluator.report.compare_model import How
-from evaluator.report.compare_values import Both
+from evaluator.report.comparing.model import How
+from evaluator.report.comparing.values import Both
 from evaluator.report.reopen import results_of
 from evaluator.sql.trees import cast, column, named, parquet
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from evaluator.report.compare_model import ChangedSubject, Comparison
-from evaluator.report.compare_text import Table, Words
+from evaluator.report.comparing.model import ChangedSubject, Comparison
+from evaluator.report.comparing.text import Table, Words
 from evaluator.report.pages import page
 from evaluator.report.words import say
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evaluator.pack.definitions import Pack
-from evaluator.report.document import Checked, Concluded, Document, Line, Next, Ranked, called
+from evaluator.report.explaining.document import Checked, Concluded, Document, Line, Next, Ranked, called
+from evaluator.report.explaining.ways import way_lines
 from evaluator.report.text import as_table
-from evaluator.report.ways import way_lines
 from evaluator.report.words import say
 
 MARKS = {True: "✓", False: "✗", None: "?"}

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from evaluator.pack.definitions import AggregateDef, LineDef
 from evaluator.pack.nodes import Node
-from evaluator.report.compare_changes import Delta
-from evaluator.report.compare_model import Cause
-from evaluator.report.compare_pack import PackDiff, PieceDiff
-from evaluator.report.compare_passing import MOST, Passing
-from evaluator.report.compare_records import RecordDiffs
-from evaluator.report.compare_values import Both, Hops, Row, hops_of, names_in, nodes_of, plain
+from evaluator.report.comparing.changes import Delta
+from evaluator.report.comparing.model import Cause
+from evaluator.report.comparing.pack import PackDiff, PieceDiff
+from evaluator.report.comparing.passing import MOST, Passing
+from evaluator.report.comparing.records import RecordDiffs
+from evaluator.report.comparing.values import Both, Hops, Row, hops_of, names_in, nodes_of, plain
 
 if TYPE_CHECKING:
-    from evaluator.report.compare_causes import Causes
+    from evaluator.report.comparing.causes import Causes
 
 _WHICH, _HOW_MUCH = ("where", "each", "in_force"), ("points", "once_per", "prefer", "order_by", "default")
 

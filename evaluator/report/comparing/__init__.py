@@ -1,0 +1,1 @@
+"""Two runs compared: what changed, and what each change came from."""
