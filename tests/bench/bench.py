@@ -55,6 +55,7 @@ class Result:
     read: Figures
     judging: float
     situations: int
+    explained: Figures
     stages: dict[str, float] = field(default_factory=dict)
 
 
@@ -128,6 +129,8 @@ class Bench:
             runs.append((ours, floor, read))
             print(f"{size:,} members: {ours.seconds:.2f} s, by hand {floor.seconds:.2f} s", file=sys.stderr)
         manifest = json.loads((self.out / "manifest.json").read_text(encoding="utf-8"))
+        subject = f"member:{size * 7 // 9}"
+        explained = middle([measured([*EVALUATOR, "explain", str(self.out), subject], self.limit) for _ in range(5)])
         shutil.rmtree(self.out)
         times = self.folder / "times.json"
         command = program("statements", HERE / "pack", data, YEAR, self.out, "--json", times)
@@ -141,7 +144,7 @@ class Bench:
         counts = manifest["counts"]
         return Result(
             counts["subjects"]["member"], counts["records"]["records"], ours, floor, read,
-            inside["judging"], inside["situations"], stages,
+            inside["judging"], inside["situations"], explained, stages,
         )  # fmt: skip
 
     def start_up(self) -> list[tuple[str, Figures]]:
@@ -218,7 +221,9 @@ def page(results: list[Result], start_up: list[tuple[str, Figures]], when: str, 
     rows = [[f"{one.members:,}", *(f"{one.stages.get(name, 0):.2f}" for name in names)] for one in results]
     lines += ["Where the seconds go, in one more run of each size under a stopwatch:", ""]
     lines += table(" | ".join(["members", *names]), rows)
-    rows = [[shown, f"{f.seconds:.2f}", f"{f.cpu:.2f}", f"{f.mb:,.0f}"] for shown, f in start_up]
+    explained = [(f"`evaluator explain`, one of {one.members:,}", one.explained) for one in results]
+    waited = [*start_up, *explained]
+    rows = [[shown, f"{f.seconds:.2f}", f"{f.cpu:.2f}", f"{f.mb:,.0f}"] for shown, f in waited]
     lines += ["What a clerk waits for (median of 5):", ""]
     lines += table("command | s | CPU s | MB", rows)
     return "\n".join(lines)

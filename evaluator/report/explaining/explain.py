@@ -21,7 +21,7 @@ from evaluator.engine.awards import Award, awards, sid_of
 from evaluator.engine.plan import own_nodes
 from evaluator.engine.rank import shown as sql_shown
 from evaluator.engine.score import line_columns
-from evaluator.engine.state import points_column
+from evaluator.engine.state import State, points_column
 from evaluator.pack.definitions import Formula, KindDef, LineDef, Pack, RuleDef, VerdictDef
 from evaluator.pack.entries import APPROVALS, JUDGEMENTS
 from evaluator.pack.model_judgement import Times, Veto
@@ -35,7 +35,7 @@ from evaluator.report.explaining.ways import Ways, ways_of
 from evaluator.report.reopen import PastRun, reopen
 from evaluator.report.words import plain_number, say, shown
 from evaluator.sql.lower import Lowering
-from evaluator.sql.trees import both, cast, column, number, parquet, text
+from evaluator.sql.trees import SQL, both, cast, column, either, number, parquet, table, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +229,28 @@ def find_subject(run: PastRun, subject: str) -> tuple[KindDef, str]:
     return found[0]
 
 
+def _state_of(state: State, kind: KindDef, sid: int) -> State:
+    """Return the state with nothing but a subject and the records that count for it, which are asked about often."""
+    current = {kind.name: table(f"only {kind.name}", "work")}
+    is_it = exp.EQ(this=column("#sid", "o"), expression=number(sid))
+    state.db.create(current[kind.name], _rows_where(state, kind.name, is_it))
+    ways: dict[str, set[tuple[str, ...]]] = {}
+    for line in kind.lines:
+        if line.aggregate is not None:
+            ways.setdefault(line.aggregate.source, set()).update(line.aggregate.links)
+    for source, links in ways.items():
+        if all(len(link) == 1 for link in links) and source not in state.pack.kinds:
+            theirs = [exp.EQ(this=column(link[0], "o"), expression=number(sid)) for link in sorted(links)]
+            current[source] = table(f"only {source}", "work")
+            state.db.create(current[source], _rows_where(state, source, either(*theirs)))
+    return replace(state, current={**state.current, **current})
+
+
+def _rows_where(state: State, name: str, condition: SQL) -> exp.Select:
+    rows = exp.alias_(state.location(name), "o", table=True)
+    return exp.select(exp.Star()).from_(rows, copy=False).where(condition, copy=False)
+
+
 def _known(run: PastRun) -> list[str]:
     """Return keys and names of subjects, to guess from who was meant."""
     known: list[str] = []
@@ -244,7 +266,7 @@ class Explainer:
 
     def __init__(self, run: PastRun, kind: KindDef, key: str, asks_ways: bool = False) -> None:
         self.run, self.kind, self.key, self.asks_ways = run, kind, key, asks_ways
-        self.sid = sid_of(run.state, kind, key)  # rows are stored by it, so that few need be read
+        self.own = _state_of(run.state, kind, sid_of(run.state, kind, key))
         self.db, self.pack = run.state.db, run.pack
 
     def explanation(self) -> Explanation:
@@ -289,17 +311,16 @@ class Explainer:
         """Compute values of the subject, as readers see them."""
         if not nodes:
             return ()
-        rows = self.run.state.rows(self.kind.name, "s")
+        rows = self.own.rows(self.kind.name, "s")
         lowering = Lowering(rows)
         selected = [sql_shown(lowering, node) for node in nodes]
-        query = rows.select(*selected).where(exp.EQ(this=column("#sid", "s"), expression=number(self.sid)), copy=False)
-        return tuple(self.db.rows(query)[0])
+        return tuple(self.db.rows(rows.select(*selected))[0])
 
     # --- score ---
 
     def _lines(self) -> list[ExplainedLine]:
         kind = self.kind
-        found = [award for _, award in awards(self.run.state, kind, self.key)]
+        found = [award for _, award in awards(self.own, kind, self.key)]
         columns: list[Name] = []
         for line in kind.lines:
             names = [*line_columns(line), *([f"n.{line.id}"] if line.sums_records else [])]
@@ -393,9 +414,9 @@ class Explainer:
     def _place(self) -> tuple[int, int]:
         """Return source and row of the subject itself."""
         query = exp.select(column("#src", "s"), column("#row", "s")).from_(
-            exp.alias_(self.run.state.location(self.kind.name), "s", table=True), copy=False
+            exp.alias_(self.own.location(self.kind.name), "s", table=True), copy=False
         )
-        found = self.db.rows(query.where(exp.EQ(this=column("#sid", "s"), expression=number(self.sid))))[0]
+        found = self.db.rows(query)[0]
         return found[0], found[1]
 
     def _filled(self) -> set[str]:
@@ -403,7 +424,7 @@ class Explainer:
         keys: set[str] = set()
         for line in self.kind.lines:
             if line.aggregate is not None and self.pack.tables[line.aggregate.source].expected is not None:
-                source = exp.alias_(self.run.state.location(line.aggregate.source), "r", table=True)
+                source = exp.alias_(self.own.location(line.aggregate.source), "r", table=True)
                 query = (
                     exp.select(column("#key", "r"))
                     .from_(source, copy=False)
@@ -590,7 +611,7 @@ class Explainer:
         first = family.partition(".")[2].split("+")[0]
         subjects = exp.alias_(parquet(self.run.folder / "subjects" / f"{self.kind.name}.parquet"), "s", table=True)
         query = exp.select(column(f"situation.{first}", "s")).from_(subjects, copy=False)
-        found = self.db.value(query.where(exp.EQ(this=column("sid", "s"), expression=number(self.sid))))
+        found = self.db.value(query.where(exp.EQ(this=column("key", "s"), expression=text(self.key))))
         situations = exp.alias_(parquet(self.run.folder / "situations.parquet"), "s", table=True)
         shared = (
             exp.select(column("subjects", "s"))
