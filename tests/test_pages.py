@@ -12,6 +12,7 @@ from textwrap import dedent
 
 import pytest
 from conftest import DATA, RULES
+from python_calamine import CalamineWorkbook
 
 import evaluator
 from evaluator.report.appeal import Looked, look_at, looked_back_at
@@ -156,3 +157,18 @@ def test_whom_an_appeal_moves(published: Path, cases: dict[str, Path], runs: dic
     assert Looked.model_validate_json(looked.model_dump_json()).moved == looked.moved
     document = json.loads(answer(after, "member:119", "json", None, None, None))
     assert document["amendments"][0]["case"] == "2021-1"
+
+
+def test_exports_say_what_was_amended(
+    published: Path, cases: dict[str, Path], runs: dict[int, Path], tmp_path: Path
+) -> None:
+    """The workbook has a sheet of what cases changed; the published one has none."""
+    amended = evaluator.run(
+        RULES, DATA / "2021", 2021, tmp_path / "amended", [runs[2020]], supersedes=published,
+        appeals=cases["accepted"].parent,
+    )  # fmt: skip
+    book = CalamineWorkbook.from_path(amended / "rosters.xlsx")
+    assert book.get_sheet_by_name("申诉更正").to_python()[1:] == [
+        ["2021-1", "更正 提案", "006", "大观区政协2021年台账.xlsx:7", "处理结果", "不予立案", "立案"]
+    ]
+    assert "申诉更正" not in CalamineWorkbook.from_path(published / "rosters.xlsx").sheet_names

@@ -42,6 +42,7 @@ from evaluator.pack.definitions import KindDef, TableDef, is_dated
 from evaluator.pack.types import INTEGER, Type
 from evaluator.report.reopen import results_of
 from evaluator.report.roster import guarded, write_csv
+from evaluator.report.words import say
 from evaluator.report.workbook import write_workbook
 from evaluator.sql.backend import Database
 from evaluator.sql.trees import (
@@ -331,7 +332,17 @@ class _Writer:
                 self.assessment.rosters,
                 self.folder / "rosters.xlsx",
                 self.assessment.loaded.rejects,
+                self._amended(),
             )
+
+    def _amended(self) -> list[list[str]]:
+        """Return what appeals changed, as people read it."""
+        files = [file for file, _ in self._sources()]
+        rows = []
+        for one in self.assessment.loaded.amended:
+            made, place = say(self.pack, f"how {one.how}", self.pack.label(one.table), ""), files[one.source]
+            rows.append([one.case, made.strip(), one.key, f"{place}:{one.row}", one.heading, one.before, one.after])
+        return rows
 
     def _rejects(self) -> None:
         """Write the rejects with the names of their files."""

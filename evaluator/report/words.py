@@ -86,6 +86,8 @@ _WORDS: dict[str, tuple[str, str]] = {
     "at the mark": ("恰在界上", "just at the mark"),
     "chain": ("由来", "from"),
     "appeals": ("申诉更正", "Amended as appealed"),
+    "case": ("申诉", "case"),
+    "field": ("栏目", "field"),
     "amended by": ("按申诉 {0} 更正", "amended by case {0}"),
     "empty": ("（空）", "(empty)"),
     "how add": ("补入 {0} {1}", "add {0} {1}"),
