@@ -19,7 +19,7 @@ from evaluator.pack.definitions import Pack
 from evaluator.pack.model_appeal import ADD, CORRECT, Claim
 from evaluator.report.comparing.compare import compare
 from evaluator.report.comparing.model import Comparison
-from evaluator.report.comparing.text import MOST_SHOWN, Words
+from evaluator.report.comparing.text import Words
 from evaluator.report.explaining.document import Document, Part, called, document_of
 from evaluator.report.explaining.explain import Explainer, find_subject
 from evaluator.report.reopen import reopen
@@ -93,16 +93,7 @@ class Looked(Part):
         words = Words(self.comparison)
         own = (self.before.kind, self.before.key)
         others = [one for one in self.comparison.subjects if (one.kind, one.key) != own]
-        ranked = [one for one in others if all(change.sort == "rank" for change in one.changes)]
-        lines = [f"  {line}" for one in others if one not in ranked for line in words.subject(one)]
-        if ranked:
-            lines += ["", f"  {say(pack, 'only ranks', len(ranked))}"]
-        for one in ranked[:MOST_SHOWN]:
-            changes = " · ".join(words.change(one.kind, change) for change in one.changes)
-            lines.append(f"    {words.title(one)}: {changes}")
-        if len(ranked) > MOST_SHOWN:
-            lines.append(f"    {say(pack, 'more subjects', len(ranked) - MOST_SHOWN)}")
-        return lines
+        return [f"  {line}" if line else "" for part in words.subjects(others) for line in part.split("\n")]
 
 
 def look_at(

@@ -29,10 +29,7 @@ def comparison_text(found: Comparison) -> str:
         counts = ", ".join(f"{words.owner(name)} {count}" for name, count in found.records.items())
         parts.append(f"{say(words.pack, 'records that differ')}: {counts}")
     for _, subjects in groupby(found.subjects, key=lambda one: one.kind):
-        listed = list(subjects)
-        parts += ["\n".join(words.subject(one)) for one in listed[:MOST_SHOWN]]
-        if len(listed) > MOST_SHOWN:
-            parts.append(say(words.pack, "more subjects", len(listed) - MOST_SHOWN))
+        parts += words.subjects(list(subjects))
     if not found.subjects:
         parts.append(say(words.pack, "nothing changed"))
     return "\n\n".join(parts)
@@ -117,6 +114,23 @@ class Words:
         for change in one.changes:
             found.setdefault(change.causes, []).append(change)
         return [(changes, causes) for causes, changes in found.items()]
+
+    def subjects(self, listed: list[ChangedSubject]) -> list[str]:
+        """Return subjects as paragraphs: what changed and why; who only has another rank stands in one line."""
+        ranked = [one for one in listed if one.how == "changed" and all(c.sort == "rank" for c in one.changes)]
+        others = [one for one in listed if one not in ranked]
+        parts = ["\n".join(self.subject(one)) for one in others[:MOST_SHOWN]]
+        if len(others) > MOST_SHOWN:
+            parts.append(say(self.pack, "more subjects", len(others) - MOST_SHOWN))
+        if ranked:
+            lines = [say(self.pack, "only ranks", len(ranked))]
+            for one in ranked[:MOST_SHOWN]:
+                changes = " · ".join(self.change(one.kind, change) for change in one.changes)
+                lines.append(f"  {self.title(one)}: {changes}")
+            if len(ranked) > MOST_SHOWN:
+                lines.append(f"  {say(self.pack, 'more subjects', len(ranked) - MOST_SHOWN)}")
+            parts.append("\n".join(lines))
+        return parts
 
     def subject(self, one: ChangedSubject) -> list[str]:
         """Return a subject's changes and their causes as lines."""
