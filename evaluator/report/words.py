@@ -67,6 +67,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "nth": ("第 {0} 次 × {1}", "no. {0} of the series × {1}"),
     "veto": ("一票否决", "veto"),
     "does not apply": ("不适用", "does not apply"),
+    "group idle": ("{0} 不适用，不计入", "not counted, as {0} does not apply"),
     "not in force": ("{0} 年度不施行", "not in force in {0}"),
     "gap breaks": ("无结果，连续至此中断", "no result, which ends the years running"),
     "gap skipped": ("无结果，跳过", "no result, skipped"),

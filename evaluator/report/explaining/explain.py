@@ -33,7 +33,7 @@ from evaluator.report.explaining.looked_back import LookedBack, looked_back
 from evaluator.report.explaining.neighbours import RosterPlace, places_in_rosters
 from evaluator.report.explaining.ways import Ways, ways_of
 from evaluator.report.reopen import PastRun, reopen
-from evaluator.report.words import plain_number, say, shown
+from evaluator.report.words import name_of, plain_number, say, shown
 from evaluator.sql.lower import Lowering
 from evaluator.sql.trees import SQL, both, cast, column, either, number, parquet, table, text
 
@@ -329,6 +329,7 @@ class Explainer:
         stored = {node.leaf: value for node, value in zip(columns, self._fetch([*columns]), strict=True)}
         filled = self._filled()
         explained = []
+        idle: dict[str, str] = {}  # lines within a group that does not apply -> the group
         for line in kind.lines:
             raw, points = stored[f"raw.{line.id}"], stored[points_column(line.id)]
             count = stored.get(f"n.{line.id}")
@@ -342,6 +343,13 @@ class Explainer:
                 reckoning = self._reckoning(line, found)
             else:
                 reckoning = f"{say(self.pack, 'does not apply')}: {self._with_values(line.when)}"
+            parent = str(line.parent or "")
+            if parent in idle:
+                idle[line.id] = idle[parent]
+                group = name_of(self.pack, kind.name, f"points.{idle[parent]}")
+                reckoning = f"{reckoning} · {say(self.pack, 'group idle', group)}".removeprefix(" · ")
+            elif not applies and line.items:
+                idle[line.id] = line.id
             factors = [
                 Effect(factor, self._because(one.when, one.by), one.model)
                 for n, one in enumerate(line.times, 1)
