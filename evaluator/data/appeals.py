@@ -133,15 +133,18 @@ def read_appeals(folder: Path, problems: Problems) -> list[Case]:
 
 
 def check_filed_in_time(cases: Iterable[Case], pack: Pack, standing: Standing, problems: Problems) -> None:
-    """Refuse cases that were filed after the last day the pack leaves for it."""
-    if pack.appeals is None:
-        return
+    """Refuse cases that were filed after the last day the pack leaves for it, and amendments of no run."""
     last = last_day_to_appeal(pack, standing.published_on)
     for case in cases:
         at = case.appeal.key_at("filed_on")
         if not case.claims:
             continue
-        if last is None:
+        if standing.supersedes is None and not case.is_presumed:
+            message = "what is accepted amends a result, and this run takes the place of none"
+            problems.add("D402", message, at, "name the run that is appealed against with --supersedes")
+        elif pack.appeals is None:
+            continue
+        elif last is None:
             message = "when the result was published is not known, and so not until when it could be appealed"
             problems.add("D402", message, at, "name the published run with --supersedes")
         elif case.appeal.filed_on > last:
