@@ -75,7 +75,9 @@ class State:
             kinds, subject = [self.pack.kinds[wanted]], rest
         found: list[tuple[KindDef, str]] = []
         for kind in kinds:
-            sides = (column("#key", "s"), cast(column(kind.display, "s"), "TEXT"))
+            sides: list[SQL] = [column("#key", "s")]
+            if (kind.display,) != kind.table.key:  # else the key is what it is called, too
+                sides.append(cast(column(kind.display, "s"), "TEXT"))
             query = exp.select(column("#key", "s")).from_(
                 exp.alias_(self.location(kind.name), "s", table=True), copy=False
             )
