@@ -25,7 +25,7 @@ from evaluator.report.explaining.explain import Explainer, find_subject
 from evaluator.report.reopen import reopen
 from evaluator.report.repeat import places, repeat
 from evaluator.report.text import as_table
-from evaluator.report.words import say
+from evaluator.report.words import say, table_name
 
 
 class Claimed(Part):
@@ -184,7 +184,7 @@ def _claimed(pack: Pack, case: Case, number: int, claim: Claim) -> Claimed:
     where = str(claim.key) if claim.key is not None else ", ".join(f"{heading(n)} {v}" for n, v in claim.where.items())
     if claim.how == ADD:
         where = ", ".join(f"{heading(name)} {value}" for name, value in claim.row.items())
-    what = say(pack, f"how {claim.how}", pack.label(str(claim.table)), where)
+    what = say(pack, f"how {claim.how}", table_name(pack, str(claim.table)), where)
     if claim.how == CORRECT:
         what += ": " + ", ".join(f"{heading(n)} → {value or say(pack, 'empty')}" for n, value in claim.set.items())
     accepted = None if case.is_open else number in [n for n, _ in case.claims] and not case.is_presumed

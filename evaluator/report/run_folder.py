@@ -42,7 +42,7 @@ from evaluator.pack.definitions import KindDef, TableDef, is_dated
 from evaluator.pack.types import INTEGER, Type
 from evaluator.report.reopen import results_of
 from evaluator.report.roster import guarded, write_csv
-from evaluator.report.words import say
+from evaluator.report.words import say, table_name
 from evaluator.report.workbook import write_workbook
 from evaluator.sql.backend import Database
 from evaluator.sql.trees import (
@@ -340,7 +340,7 @@ class _Writer:
         files = [file for file, _ in self._sources()]
         rows = []
         for one in self.assessment.loaded.amended:
-            made, place = say(self.pack, f"how {one.how}", self.pack.label(one.table), ""), files[one.source]
+            made, place = say(self.pack, f"how {one.how}", table_name(self.pack, one.table), ""), files[one.source]
             rows.append([one.case, made.strip(), one.key, f"{place}:{one.row}", one.heading, one.before, one.after])
         return rows
 

@@ -259,6 +259,14 @@ def name_of(pack: Pack, kind: str, name: str) -> str:
     return field.headings[0] if field is not None and field.headings else name
 
 
+def table_name(pack: Pack, name: str) -> str:
+    """Return what readers call a table: its label; of one that people fill, in Chinese, the name of its sheet."""
+    label, made = pack.label(name), pack.tables.get(name)
+    if label == name and made is not None and made.is_entered and pack.shown_in == "zh":
+        return made.files[-1]
+    return label
+
+
 def shown(pack: Pack, value: object) -> str:
     """Return a value as readers see it: no needless zeros, labels, yes and no."""
     if value is None:

@@ -29,7 +29,7 @@ from evaluator.report.explaining.looked_back import year_lines
 from evaluator.report.explaining.neighbours import Neighbour, RosterPlace
 from evaluator.report.explaining.ways import Ways
 from evaluator.report.roster import title_of
-from evaluator.report.words import name_of, plain_number, say, shown
+from evaluator.report.words import name_of, plain_number, say, shown, table_name
 
 # whether a comparison asks for more, and whether it is met
 _MARGINS = {(True, True): "spare", (True, False): "short", (False, True): "below", (False, False): "over"}
@@ -494,7 +494,7 @@ class _Writer:
             case=row.case.number,
             subject=str(appeal.subject),
             how=row.how,
-            what=self.say(f"how {row.how}", self.pack.label(row.table), row.key),
+            what=self.say(f"how {row.how}", table_name(self.pack, row.table), row.key),
             place=row.place,
             changes=self.changes(row),
             decided=decided,

@@ -344,7 +344,7 @@ class Explainer:
             else:
                 reckoning = f"{say(self.pack, 'does not apply')}: {self._with_values(line.when)}"
             parent = str(line.parent or "")
-            if parent in idle:
+            if parent in idle and line.is_in_force:
                 idle[line.id] = idle[parent]
                 group = name_of(self.pack, kind.name, f"points.{idle[parent]}")
                 reckoning = f"{reckoning} · {say(self.pack, 'group idle', group)}".removeprefix(" · ")
