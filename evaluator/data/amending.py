@@ -5,7 +5,7 @@ They are made before anything is typed, so that a corrected cell is read, checke
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -16,7 +16,7 @@ from evaluator.data.context import Context
 from evaluator.data.keys import keyed
 from evaluator.data.sources import clean
 from evaluator.diagnostics import closest
-from evaluator.pack.definitions import FieldDef, TableDef
+from evaluator.pack.definitions import OTHERS, FieldDef, TableDef
 from evaluator.pack.model_appeal import ADD, VOID, Claim
 from evaluator.pack.source import Text
 from evaluator.sql.trees import (
@@ -37,13 +37,30 @@ from evaluator.sql.trees import (
 
 
 @dataclass(frozen=True, slots=True)
-class _Cell:
-    """A cell a claim writes: its column of text in raw.<table>, there its place in a list, and what is written."""
+class _Column:
+    """A column of text in raw.<table>, or one place of a column of lists: its heading in the sheet, and its field.
 
-    column: str
-    place: int | None
-    field: FieldDef | None
+    A heading that is read for several of them is one column of the sheet. `also` are the other names it goes by.
+    """
+
     heading: str
+    also: tuple[str, ...]
+    name: str
+    place: int | None = None
+    field: FieldDef | None = None
+
+    def of(self, alias: str) -> SQL:
+        """Return its text."""
+        held: SQL = column(self.name, alias)
+        return held if self.place is None else call("list_extract", held, number(self.place + 1))
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """A cell a claim writes: its heading, what it is read for, and what is written, tidied and as it stands there."""
+
+    heading: str
+    columns: tuple[_Column, ...]
     words: str
     written: Text
 
@@ -73,7 +90,7 @@ def amended(context: Context, made: TableDef, rows: exp.Table) -> exp.Table | No
     if not requests:
         return None
     voided: dict[Place, Claim] = {}
-    changes: dict[Place, dict[tuple[str, int | None], _Cell]] = {}
+    changes: dict[Place, dict[str, _Cell]] = {}
     added: list[tuple[Place, list[_Cell]]] = []
     for request in requests:
         claim = request.claim
@@ -82,28 +99,28 @@ def amended(context: Context, made: TableDef, rows: exp.Table) -> exp.Table | No
             if request.place in [place for place, _ in added]:
                 context.problems.add("D405", "two rows are added on one line", claim.at, "give each claim a line")
             added.append((request.place, cells))
-            words = {cell.column: cell.words for cell in cells}
+            words = {one.name: cell.words for cell in cells for one in cell.columns}
             _keep(context, made, request, request.place, "/".join(words.get(f"{k}#text", "") for k in made.key))
             continue
         found = _find(context, made, rows, claim)
         if found is None:
             continue
         place, key = found
-        others = [voided[place]] if place in voided else []
+        own = changes.setdefault(place, {})
+        others = [voided[place].at] if place in voided else []
         if claim.how == VOID:
-            others += [cell.written for cell in changes.get(place, {}).values()]  # type: ignore[misc]
+            others += [cell.written.at for cell in own.values()]
             voided[place] = claim
             _keep(context, made, request, place, key)
         else:
             cells = _cells(context, made, claim.set, place[0])
-            own = changes.setdefault(place, {})
-            others += [own[c.column, c.place].written for c in cells if (c.column, c.place) in own]  # type: ignore[misc]
-            own |= {(cell.column, cell.place): cell for cell in cells}
+            others += [own[cell.heading].written.at for cell in cells if cell.heading in own]
+            own |= {cell.heading: cell for cell in cells}
             for cell, before in zip(cells, _now(context, rows, place, cells), strict=True):
                 _keep(context, made, request, place, key, cell, before)
         if others:
             message = "another claim changes the same"
-            context.problems.add("D405", message, claim.at, "leave one of the two", [(others[0].at, "here")])
+            context.problems.add("D405", message, claim.at, "leave one of the two", [(others[0], "here")])
     context.problems.stop_on_errors()
     return _rewritten(context, made, set(voided), changes, added)
 
@@ -114,7 +131,7 @@ def note_misfits(context: Context, made: TableDef, rows: exp.Table) -> None:
     for request in context.amendments.of(made.name):
         claim = request.claim
         written = claim.row if claim.how == ADD else claim.set
-        cells = {cell.column: cell for cell in _cells(context, made, written, None)}
+        cells = {one.name: cell for cell in _cells(context, made, written, None) for one in cell.columns}
         who = (request.case.number, request.number)
         places = dict.fromkeys((a.source, a.row) for a in context.amendments.made if (a.case, a.claim) == who)
         query = exp.select(*(column(f"{f.name}#fault", "r") for f in fields)).from_(
@@ -147,47 +164,44 @@ def _keep(
 
 def _cells(context: Context, made: TableDef, written: Mapping[Text, Text], source: int | None) -> list[_Cell]:
     """Return the cells written under names of fields or headings; note names of none."""
-    known = list(_known(context, made, source))
+    known = list(_columns(context, made, source))
     found = []
     for name, value in written.items():
-        cell = next((one for one in known if clean(name) in map(clean, one[0])), None)
-        if cell is None:
-            names = [word for one in known for word in dict.fromkeys(one[0])]
+        words = clean(name)
+        meant = {one.heading for one in known if words == one.heading}
+        meant = meant or {one.heading for one in known if words in one.also}
+        if not meant:
+            names = list(dict.fromkeys(word for one in known for word in (*one.also, one.heading)))
             near = closest(str(name), names)
-            fix = f"write {near}" if near else f"use one of {', '.join(dict.fromkeys(names))}"
+            fix = f"write {near}" if near else f"use one of {', '.join(names)}"
             context.problems.add("D403", f'{made.name} has no cell "{name}"', name.at, fix)
             continue
-        words, column_of, place, f = cell
         tidy = clean(str(value))
         blank = tidy in map(clean, made.model.blanks)
-        found.append(_Cell(column_of, place, f, words[-1], "" if blank else tidy, value))
+        columns = tuple(one for one in known if one.heading in meant)
+        found.append(_Cell(columns[0].heading, columns, "" if blank else tidy, value))
     return found
 
 
-def _known(
-    context: Context, made: TableDef, source: int | None
-) -> Iterator[tuple[tuple[str, ...], str, int | None, FieldDef | None]]:
-    """Give the cells of a table's rows: their names, the column of raw.<table>, the place in it, the field."""
+def _columns(context: Context, made: TableDef, source: int | None) -> Iterator[_Column]:
+    """Give the columns a table's rows have in a source; in its first sheet where that is none, or none is named."""
+    sheets = context.sheets_of(made)
+    place = source if source in sheets else next(iter(sheets), -1)
+    there = context.sheets[place].headings if place >= 0 else ()
+
+    def heading(declared: Sequence[str]) -> str:
+        return next((h for h in map(clean, declared) if h in there), clean(declared[0]))
+
     for f in made.fields.values():
         if not f.is_derived:
-            yield (f.name, *reversed(f.headings)), f"{f.name}#text", None, f
+            also = (f.name, *map(clean, f.headings))
+            yield _Column(heading(f.headings), also, f"{f.name}#text", field=f)
     for unfolded in context.unfolded(made):
         assert unfolded.unfold is not None
-        for label, headings in unfolded.unfold.columns.items():
-            yield tuple(reversed(headings)), f"{unfolded.name}#{label}#text", None, None
-    lists = [name for name, kind in context.lists(made).items() if kind == "TEXT[]"]
-    if lists:
-        for place, heading in enumerate(_others(context, made, source)):
-            yield (heading,), lists[0], place, None
-
-
-def _others(context: Context, made: TableDef, source: int | None) -> list[str]:
-    """Return the headings of a source that no field claims; those of the first source where none is named."""
-    for unfolded in context.unfolded(made):
-        for place, headings in context.others.get(unfolded.name, []):
-            if source in (None, place):
-                return headings
-    return []
+        for label, declared in unfolded.unfold.columns.items():
+            yield _Column(heading(declared), tuple(map(clean, declared)), f"{unfolded.name}#{label}#text")
+        for at, other in enumerate(dict(context.others.get(unfolded.name, [])).get(place, [])):
+            yield _Column(other, (), f"{unfolded.name}#{OTHERS}#text", at)
 
 
 def _find(context: Context, made: TableDef, rows: exp.Table, claim: Claim) -> tuple[Place, str] | None:
@@ -220,11 +234,10 @@ def _find(context: Context, made: TableDef, rows: exp.Table, claim: Claim) -> tu
 
 def _holding(query: exp.Select, n: int, cell: _Cell) -> exp.Select:
     """Leave the checked rows that hold a cell's value; of a ref also its key, or another of its names."""
-    shown = column(cell.column, "t")
-    if cell.place is not None:
-        shown = call("list_extract", shown, number(cell.place + 1))  # type: ignore[assignment]
-    same: list[SQL] = [exp.EQ(this=exp.Coalesce(this=shown, expressions=[text("")]), expression=text(cell.words))]
-    f = cell.field
+    first = cell.columns[0]
+    shown = exp.Coalesce(this=first.of("t"), expressions=[text("")])
+    same: list[SQL] = [exp.EQ(this=shown, expression=text(cell.words))]
+    f = first.field
     if f is not None and f.type.base == "ref":
         alias = f"w{n}"
         on = exp.EQ(this=column(f.name, "t"), expression=column("#sid", alias))
@@ -239,13 +252,9 @@ def _holding(query: exp.Select, n: int, cell: _Cell) -> exp.Select:
 
 def _now(context: Context, rows: exp.Table, place: Place, cells: list[_Cell]) -> list[str]:
     """Return what the cells of a row hold now."""
-    held: list[SQL] = [column(cell.column, "r") for cell in cells]
-    held = [
-        value if cell.place is None else call("list_extract", value, number(cell.place + 1))
-        for value, cell in zip(held, cells, strict=True)
-    ]
-    if not held:
+    if not cells:
         return []
+    held = [cell.columns[0].of("r") for cell in cells]
     query = exp.select(*held).from_(exp.alias_(rows, "r", table=True), copy=False).where(_at(place))
     return ["" if value is None else str(value) for value in context.db.rows(query)[0]]
 
@@ -267,7 +276,7 @@ def _rewritten(
     context: Context,
     made: TableDef,
     voided: set[Place],
-    changes: Mapping[Place, Mapping[tuple[str, int | None], _Cell]],
+    changes: Mapping[Place, Mapping[str, _Cell]],
     added: list[tuple[Place, list[_Cell]]],
 ) -> exp.Table:
     """Return the raw rows without those voided, with the cells that were changed, and with those added."""
@@ -288,8 +297,9 @@ def _rewritten(
     parts: list[exp.Query] = [kept]
     for (source, row), own in added:
         for unfolded in context.unfolded(made):
-            if unfolded.name in context.others:
-                context.others[unfolded.name].append((source, _others(context, made, None)))
+            known = context.others.get(unfolded.name, [])
+            if known and source not in dict(known):
+                known.append((source, known[0][1]))
         values = _values(context, made, source, own) | {"#src": number(source), "#row": number(row)}
         parts.append(
             exp.select(*(named(cast(values.get(name, exp.Null()), kind), name) for name, kind in kinds.items()))
@@ -303,20 +313,18 @@ def _values(context: Context, made: TableDef, source: int, cells: list[_Cell]) -
     lists: dict[str, dict[int, SQL]] = {}
     for cell in cells:
         shown: SQL = text(cell.words) if cell.words else cast(exp.Null(), "TEXT")
-        if cell.place is not None:
-            lists.setdefault(cell.column, {})[cell.place] = shown
-            continue
-        values[cell.column] = shown
-        f = cell.field
-        if f is not None and f.type.base != "ref":
-            empty = cast(exp.Null(), sql_type(f.type))
-            values[f.name] = parsed(f.type, f.spellings, shown.copy()) if cell.words else empty
+        for one in cell.columns:
+            f = one.field
+            if one.place is not None:
+                lists.setdefault(one.name, {})[one.place] = shown.copy()
+                continue
+            values[one.name] = shown.copy()
+            if f is not None and f.type.base != "ref":
+                empty = cast(exp.Null(), sql_type(f.type))
+                values[f.name] = parsed(f.type, f.spellings, shown.copy()) if cell.words else empty
+    is_new = source >= context.amendments.first_source
     for name, known in lists.items():
-        held = column(name, "r")
-        is_new = source >= context.amendments.first_source
-        others = [
-            cast(exp.Null(), "TEXT") if is_new else call("list_extract", held.copy(), number(n + 1))
-            for n in range(len(_others(context, made, source)))
-        ]
+        items = [one for one in _columns(context, made, source) if one.name == name]
+        others = (cast(exp.Null(), "TEXT") if is_new else one.of("r") for one in items)
         values[name] = exp.Array(expressions=[known.get(n, other) for n, other in enumerate(others)])
     return values

@@ -49,6 +49,10 @@ class Context:
         """Return the columns a table has before anything is computed: its place, its fields, its lists of names."""
         return ["#src", "#row", *(f.name for f in made.fields.values() if not f.is_derived), *self.lists(made)]
 
+    def sheets_of(self, made: TableDef) -> list[int]:
+        """Return the numbers of the sheets a table is read from."""
+        return [i for i, sheet in enumerate(self.sheets) if set(sheet.names) & set(made.files)]
+
     def unfolded(self, made: TableDef) -> list[TableDef]:
         """Return the tables unfolded from cells of this one."""
         return [t for t in self.pack.tables.values() if t.unfold is not None and t.unfold.source == made.name]

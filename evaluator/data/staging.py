@@ -21,7 +21,7 @@ def stage_all(context: Context) -> None:
     for made in context.pack.tables.values():
         if made.unfold is not None:
             continue
-        mine = [i for i, sheet in enumerate(sheets) if set(sheet.names) & set(made.files)]
+        mine = context.sheets_of(made)
         claimed.update(mine)
         if not mine and made.is_entered:
             if context.amendments.of(made.name):

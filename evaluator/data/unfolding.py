@@ -183,10 +183,11 @@ def _cells_of_others(context: Context, made: TableDef) -> exp.Query:
 def _headings(context: Context, made: TableDef) -> exp.Table:
     """Make the table of headings that are labels, each with its value; reject, once a sheet, those that are none."""
     unfold = _unfold(made)
+    rows = {source: sheet.heading_row for source, sheet in enumerate(context.sheets)}  # what is added has no headings
     parts = [
         exp.select(
             named(cast(number(source), "BIGINT"), "#src"),
-            named(cast(number(context.sheets[source].heading_row), "BIGINT"), "#row"),
+            named(cast(number(rows.get(source, 0)), "BIGINT"), "#row"),
             named(cast(number(place), "BIGINT"), "#at"),
             named(text(heading), "#column"), named(text(heading), "#words"), named(text(heading), "#part"),
         )
@@ -201,7 +202,9 @@ def _headings(context: Context, made: TableDef) -> exp.Table:
     listed = exp.select(exp.Star()).from_(union_all(parts).subquery("p", copy=False), copy=False)
     read = _read(f, listed, ["#src", "#row", "#at", "#column", "#part"])
     headings = context.make(f"{made.name}#headings", read)
-    context.reject(refused(made, headings, column("#column", "c"), column("#words", "c"), column("#fault", "c")))
+    rejected = refused(made, headings, column("#column", "c"), column("#words", "c"), column("#fault", "c"))
+    of_sheets = exp.LT(this=column("#src", "c"), expression=number(len(context.sheets)))
+    context.reject(rejected.where(of_sheets, copy=False))
     return headings
 
 
