@@ -66,6 +66,8 @@ def run(
     would follow.
     Raises evaluator.diagnostics.Stop with everything the user has to mend; nothing is written then.
     """
+    from dataclasses import replace
+
     from evaluator.data.appeals import read_appeal, read_appeals
     from evaluator.data.chain import Standing
     from evaluator.diagnostics import Problems
@@ -81,7 +83,9 @@ def run(
     if presumed is not None:
         taken = read_appeal(Path(presumed), problems, is_presumed=True)
         cases = [case for case in cases if taken is None or case.number != taken.number]
-        cases += [taken] if taken is not None else []
+        if taken is not None:  # it may come from another folder
+            is_taken = any(case.kept_as == taken.kept_as for case in cases)
+            cases.append(replace(taken, kept_as=f"presumed-{taken.kept_as}") if is_taken else taken)
     problems.stop_on_errors()
     standing = Standing(stage, published_on, None if supersedes is None else Path(supersedes))
     with assess(checked, Path(data), year, folders, accept_rejects, progress, None, standing, cases) as assessment:

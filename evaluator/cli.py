@@ -66,13 +66,6 @@ class TextOrJson(StrEnum):
     json = "json"
 
 
-class SchemaOf(StrEnum):
-    """What a schema is of."""
-
-    packs = "packs"
-    comparison = "comparison"
-
-
 class Stage(StrEnum):
     """Where a run stands among those of its year."""
 
@@ -245,17 +238,21 @@ def compare(
         raise typer.Exit(1)
 
 
+LookedForIn = Annotated[
+    list[Path] | None, typer.Option(help="A run folder of an earlier year, where it is not beside the run.")
+]
+ChainLookedForIn = Annotated[
+    list[Path] | None, typer.Option(help="A run folder the run follows, where it is not beside it.")
+]
+
+
 @app.command()
 def verify(
     run_folder: RunFolder,
     data: Annotated[Path | None, typer.Option(help="The folder of files it was made from [those it keeps].")] = None,
     pack: Annotated[Path | None, typer.Option(help="The pack it was made with [the one it keeps].")] = None,
-    history: Annotated[
-        list[Path] | None, typer.Option(help="A run folder of an earlier year, where it is not beside this one.")
-    ] = None,
-    supersedes: Annotated[
-        list[Path] | None, typer.Option(help="A run folder this one follows, where it is not beside this one.")
-    ] = None,
+    history: LookedForIn = None,
+    supersedes: ChainLookedForIn = None,
     lang: Lang = None,
 ) -> None:
     """Check that a run folder is what a run wrote.
@@ -275,16 +272,16 @@ appeals_app = typer.Typer(help="Look at appeals, and answer them.", no_args_is_h
 app.add_typer(appeals_app, name="appeal")
 AppealFile = Annotated[Path, typer.Argument(metavar="FILE", help="The YAML file of a case.")]
 KeptData = Annotated[Path | None, typer.Option(help="The data folder, where the run does not keep it.")]
-LookedForIn = Annotated[list[Path] | None, typer.Option(help="A run folder of an earlier year; repeat for several.")]
 OfRun = Annotated[Path, typer.Option("--run", help="The run folder it is about.")]
 
 
 @appeals_app.command("check")
-def check_appeal(
+def appeal_check(
     file: AppealFile,
     run_folder: OfRun,
     data: KeptData = None,
     history: LookedForIn = None,
+    supersedes: ChainLookedForIn = None,
     format: Annotated[TextOrJson, typer.Option(help="How to print.")] = TextOrJson.text,
     lang: Lang = None,
 ) -> None:
@@ -294,16 +291,17 @@ def check_appeal(
     """
     from evaluator.report.appeal import look_at
 
-    pack, looked = look_at(file, run_folder, data, history or [], lang and lang.value)
+    pack, looked = look_at(file, run_folder, data, history or [], supersedes or [], lang and lang.value)
     print(looked.model_dump_json(indent=1) if format.value == "json" else looked.text(pack))
 
 
 @appeals_app.command("letter")
-def write_letter(
+def appeal_letter(
     file: AppealFile,
     run_folder: OfRun,
     data: KeptData = None,
     history: LookedForIn = None,
+    supersedes: ChainLookedForIn = None,
     out: Annotated[Path, typer.Option(help="The folder for the letter.")] = Path("letters"),
     lang: Lang = None,
 ) -> None:
@@ -314,7 +312,7 @@ def write_letter(
     from evaluator.report.appeal import looked_back_at
     from evaluator.report.letter import letter_of, write_letter
 
-    pack, looked = looked_back_at(file, run_folder, data, history or [], lang and lang.value)
+    pack, looked = looked_back_at(file, run_folder, data, history or [], supersedes or [], lang and lang.value)
     for written in write_letter(letter_of(pack, looked), out, file.stem):
         print(written)
 

@@ -15,6 +15,7 @@ from conftest import DATA, RULES
 from python_calamine import CalamineWorkbook
 
 import evaluator
+from evaluator.diagnostics import Stop
 from evaluator.report.appeal import Looked, look_at, looked_back_at
 from evaluator.report.explaining.answers import answer
 from evaluator.report.explaining.document import Document
@@ -164,7 +165,7 @@ def test_exports_say_what_was_amended(
 ) -> None:
     """The workbook has a sheet of what cases changed; the published one has none."""
     amended = evaluator.run(
-        RULES, DATA / "2021", 2021, tmp_path / "amended", [runs[2020]], supersedes=published,
+        RULES, DATA / "2021", 2021, published.with_name("amended"), [runs[2020]], supersedes=published,
         appeals=cases["accepted"].parent,
     )  # fmt: skip
     book = CalamineWorkbook.from_path(amended / "rosters.xlsx")
@@ -172,3 +173,24 @@ def test_exports_say_what_was_amended(
         ["2021-1", "更正 提案", "006", "大观区政协2021年台账.xlsx:7", "处理结果", "不予立案", "立案"]
     ]
     assert "申诉更正" not in CalamineWorkbook.from_path(published / "rosters.xlsx").sheet_names
+
+
+def test_a_case_is_looked_at_beside_others(
+    published: Path, cases: dict[str, Path], runs: dict[int, Path], tmp_path: Path
+) -> None:
+    """A run that cases have amended already can be asked about another one, though its file has the name of theirs."""
+    amended = evaluator.run(
+        RULES, DATA / "2021", 2021, published.with_name("amended"), [runs[2020]], supersedes=published,
+        appeals=cases["accepted"].parent,
+    )  # fmt: skip
+    other = tmp_path / "1.yaml"
+    text = cases["accepted"].read_text(encoding="utf-8").replace("2021-1", "2021-2").replace("member:119", "member:108")
+    other.write_text(text.replace('key: "006"', 'key: "005"'), encoding="utf-8")
+    _, looked = look_at(other, amended, history=[runs[2020]])
+    assert [one.case for one in looked.after.amendments] == ["2021-2"]
+    moved = tmp_path / "elsewhere" / "amended"
+    shutil.copytree(amended, moved)
+    with pytest.raises(Stop, match="R222"):  # what it was before is not beside it: no letter says that nothing moved
+        looked_back_at(cases["accepted"], moved)
+    _, looked = looked_back_at(cases["accepted"], moved, chain=[published])
+    assert looked.moved

@@ -16,9 +16,10 @@ from conftest import bytes_of, empty_folder, write_csv, write_pack
 
 import evaluator
 from evaluator.data.chain import STAGES
+from evaluator.data.hashes import digest, hash_of
 from evaluator.data.history import MANIFEST
 from evaluator.diagnostics import Stop
-from evaluator.report.repeat import digest, hash_of, repeat
+from evaluator.report.repeat import repeat
 from evaluator.report.verify import Verification
 
 PACK = """

@@ -6,12 +6,12 @@ Data files are never edited. What was accepted is an amendment of the next run; 
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from evaluator.data.chain import Standing
+from evaluator.data.hashes import hash_of
 from evaluator.diagnostics import Cell, Problems
 from evaluator.pack.definitions import Pack
 from evaluator.pack.model_appeal import PARTLY, Appeal, Claim
@@ -22,11 +22,15 @@ from evaluator.pack.windows import last_workday
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """An appeal, the file it stands in, and whether it is taken for accepted to see what would follow."""
+    """An appeal, the file it stands in, and whether it is taken for accepted to see what would follow.
+
+    A run keeps the file under the name `kept_as`.
+    """
 
     file: Path
     sha256: str
     appeal: Appeal
+    kept_as: str
     is_presumed: bool = False
 
     @property
@@ -110,7 +114,7 @@ def read_appeal(file: Path, problems: Problems, is_presumed: bool = False) -> Ca
     appeal = read_model(Appeal, tree, problems) if tree is not None else None
     if appeal is None:
         return None
-    return Case(file, hashlib.sha256(file.read_bytes()).hexdigest(), appeal, is_presumed)
+    return Case(file, hash_of(file), appeal, file.name, is_presumed)
 
 
 def read_appeals(folder: Path, problems: Problems) -> list[Case]:

@@ -7,12 +7,12 @@ chain can be changed, left out or put elsewhere without being noticed.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evaluator.data.hashes import hash_of
 from evaluator.data.history import MANIFEST, read_manifest
 from evaluator.diagnostics import Problems
 from evaluator.pack.definitions import Pack
@@ -40,7 +40,7 @@ class Standing:
 
 def manifest_hash(folder: Path) -> str:
     """Return the hash of a run's manifest, which stands for the whole run."""
-    return hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
+    return hash_of(folder / MANIFEST)
 
 
 def check_standing(asked: Standing, pack: Pack, year: int, problems: Problems) -> Standing:

@@ -8,7 +8,6 @@ Parquet file.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -18,6 +17,7 @@ from tempfile import TemporaryDirectory
 import duckdb
 
 from evaluator.data import csv_files
+from evaluator.data.hashes import hash_of
 from evaluator.data.json_lines import find_objects, object_rows
 from evaluator.data.parquet_files import find_parquet, view_parquet
 from evaluator.data.raw_tables import load_rows, unload
@@ -62,8 +62,7 @@ def find_sheets(folder: Path, problems: Problems) -> list[Sheet]:
         faults = Faults(problems, Cell(shown))
         with faults.caught():
             found = list(_FINDERS[form](path, faults))
-            with path.open("rb") as stream:
-                sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+            sha256 = hash_of(path)
             for name, columns, text in found:
                 stem = path.stem if len(found) == 1 else ""
                 kept = [column for column in columns if column.heading]

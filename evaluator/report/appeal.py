@@ -13,7 +13,6 @@ from pathlib import Path
 from pydantic import Field
 
 from evaluator.data.appeals import Case, last_day_to_appeal, read_appeal
-from evaluator.data.chain import run_with_hash
 from evaluator.diagnostics import Problems
 from evaluator.pack.definitions import Pack
 from evaluator.pack.model_appeal import ADD, CORRECT, Claim
@@ -23,7 +22,7 @@ from evaluator.report.comparing.text import Words
 from evaluator.report.explaining.document import Document, Part, called, document_of
 from evaluator.report.explaining.explain import Explainer, find_subject
 from evaluator.report.reopen import reopen
-from evaluator.report.repeat import places, repeat
+from evaluator.report.repeat import manifest_of, repeat, run_before
 from evaluator.report.text import as_table
 from evaluator.report.words import say, table_name
 
@@ -101,6 +100,7 @@ def look_at(
     run_folder: Path,
     data: Path | None = None,
     history: Iterable[Path] = (),
+    chain: Iterable[Path] = (),
     language: str | None = None,
 ) -> tuple[Pack, Looked]:
     """Return what would follow from accepting a case; raise Stop where it cannot be applied, or was filed too late."""
@@ -110,9 +110,7 @@ def look_at(
     assert case is not None
     with tempfile.TemporaryDirectory(prefix="evaluator-") as temporary:
         again = Path(temporary) / run_folder.absolute().name
-        kept = run_folder / "appeals"
-        appeals = kept if kept.is_dir() else None
-        repeat(run_folder, again, data, None, history, appeals=appeals, presumed=file)
+        repeat(run_folder, again, data, None, history, chain, presumed=file)
         return _looked(case, run_folder, again, language)
 
 
@@ -121,6 +119,7 @@ def looked_back_at(
     run_folder: Path,
     data: Path | None = None,
     history: Iterable[Path] = (),
+    chain: Iterable[Path] = (),
     language: str | None = None,
 ) -> tuple[Pack, Looked]:
     """Return a case that was decided, with the results before and after; raise Stop where it cannot be applied.
@@ -136,13 +135,13 @@ def looked_back_at(
         problems.stop_on_errors()
     if not case.claims:
         return _looked(case, run_folder, run_folder, language)
-    with reopen(run_folder, language) as run:
-        superseded = run.manifest["supersedes"]
-        is_applied = case.number in run.manifest["appeals"]["applied"]
-    before = run_with_hash(superseded["sha256"], places(run_folder)) if is_applied and superseded else None
-    if before is not None:
-        return _looked(case, before, run_folder, language)
-    return look_at(file, run_folder, data, history, language)
+    manifest = manifest_of(run_folder)
+    if case.number not in manifest.appeals.applied:
+        return look_at(file, run_folder, data, history, chain, language)
+    before = run_before(manifest, run_folder, chain, problems)
+    problems.stop_on_errors()
+    assert before is not None  # what amends a run takes its place
+    return _looked(case, before, run_folder, language)
 
 
 def _looked(case: Case, before: Path, after: Path, language: str | None) -> tuple[Pack, Looked]:

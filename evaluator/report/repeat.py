@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -53,6 +52,12 @@ class Before(_Part):
     sha256: str
 
 
+class OfAppeals(_Part):
+    """The cases a run was given: the numbers of those that amended it."""
+
+    applied: tuple[str, ...]
+
+
 class Manifest(_Part):
     """What the manifest says that a run can be checked by and made again from."""
 
@@ -65,6 +70,7 @@ class Manifest(_Part):
     published_on: str | None
     supersedes: Before | None
     accepts_rejects: bool
+    appeals: OfAppeals
     versions: dict[str, str]
     outputs: dict[str, str]
 
@@ -97,17 +103,6 @@ def _first_fault(wrong: Exception) -> str:
     return str(wrong)
 
 
-def hash_of(path: Path) -> str:
-    """Return the hash of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def digest(hashes: dict[str, str]) -> str:
-    """Return one hash that stands for files with these names and hashes, as the manifest has it."""
-    return hashlib.sha256("".join(f"{name}\0{value}\n" for name, value in sorted(hashes.items())).encode()).hexdigest()
-
-
 def shortened(value: str) -> str:
     """Return the beginning of a hash."""
     return value[:SHOWN]
@@ -125,14 +120,15 @@ def repeat(
     data: Path | None = None,
     pack: Path | None = None,
     history: Iterable[Path] = (),
-    supersedes: Path | None = None,
+    chain: Iterable[Path] = (),
     **changes: Any,
 ) -> Path:
     """Make a run again and write it to `out`; `changes` are arguments of evaluator.run that are to be others.
 
     Data and pack are those the folder keeps unless others are given, and it takes the place of the run that the folder
-    took the place of, unless told of another. Earlier runs are found by their hash, among those in `history` and the
-    folders beside this one. Raises Stop with what has to be named where something is not found.
+    took the place of. Earlier runs are found by their hash: those of earlier years among `history`, the one before it
+    among `chain`, and all of them among the folders beside this one. Raises Stop with what has to be named where
+    something is not found.
     """
     import evaluator
 
@@ -142,7 +138,7 @@ def repeat(
     if data is None and not sheets.is_dir():
         problems.add("R221", f"{run_folder} does not keep the files it was made from")
     past = _found_past(manifest, run_folder, list(history), problems)
-    before = supersedes or _found_before(manifest, run_folder, problems)
+    before = run_before(manifest, run_folder, chain, problems)
     problems.stop_on_errors()
     # the one place where the arguments of the repeated run are put together
     arguments: dict[str, Any] = {
@@ -172,11 +168,12 @@ def _found_past(manifest: Manifest, folder: Path, named: list[Path], problems: P
     return found
 
 
-def _found_before(manifest: Manifest, folder: Path, problems: Problems) -> Path | None:
+def run_before(manifest: Manifest, folder: Path, named: Iterable[Path], problems: Problems) -> Path | None:
+    """Return the run a folder takes the place of, found by its hash among those named and beside it; or note that."""
     before = manifest.supersedes
     if before is None:
         return None
-    place = run_with_hash(before.sha256, places(folder))
+    place = run_with_hash(before.sha256, places(folder, named))
     if place is None:
         message = (
             f"the {before.stage} run {shortened(before.sha256)}… that {folder} takes the place of is not beside it"

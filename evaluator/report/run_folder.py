@@ -15,7 +15,6 @@ appeals/, amendments.parquet, amendments.csv   the cases and what they changed, 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -30,6 +29,7 @@ from sqlglot import exp
 from evaluator.data.appeals import Amended
 from evaluator.data.chain import manifest_hash
 from evaluator.data.context import REJECTS
+from evaluator.data.hashes import digest, hash_of, hash_of_bytes
 from evaluator.data.history import MANIFEST, stored_as
 from evaluator.data.sources import SETTINGS_FILE
 from evaluator.diagnostics import Problems, Stop
@@ -371,7 +371,7 @@ class _Writer:
             return
         (self.folder / "appeals").mkdir()
         for case in cases:
-            shutil.copyfile(case.file, self.folder / "appeals" / case.file.name)
+            shutil.copyfile(case.file, self.folder / "appeals" / case.kept_as)
         columns: dict[str, list[object]] = {f.name: [getattr(one, f.name) for one in amended] for f in fields(Amended)}
         self._listed("amendments.parquet", columns)
         made = exp.alias_(table("amendments.parquet", "work"), "x", table=True)
@@ -389,7 +389,7 @@ class _Writer:
     def _sources(self) -> list[tuple[str, str]]:
         """Return file and sheet of each source, in the order of their numbers."""
         found = [(sheet.file, sheet.sheet) for sheet in self.assessment.loaded.sheets]
-        return found + [(f"appeals/{case.file.name}", "") for case in self.assessment.cases if case.claims]
+        return found + [(f"appeals/{case.kept_as}", "") for case in self.assessment.cases if case.claims]
 
     def _inputs(self) -> None:
         """Keep the data files, so that whoever has the run can repeat it."""
@@ -406,7 +406,7 @@ class _Writer:
         files = {sheet.file: sheet.sha256 for sheet in self.assessment.loaded.sheets}
         said = self.assessment.data / SETTINGS_FILE
         if said.is_file():
-            files[SETTINGS_FILE] = _sha256(said)
+            files[SETTINGS_FILE] = hash_of(said)
         return dict(sorted(files.items()))
 
     # --- manifest ---
@@ -416,7 +416,7 @@ class _Writer:
 
         loaded, pack = self.assessment.loaded, self.pack
         outputs = {
-            path.relative_to(self.folder).as_posix(): _sha256(path)
+            path.relative_to(self.folder).as_posix(): hash_of(path)
             for path in sorted(self.folder.rglob("*"))
             if path.is_file()
         }
@@ -427,13 +427,13 @@ class _Writer:
             "pack": {
                 "name": pack.name,
                 "title": pack.title,
-                "sha256": _digest({name: hashlib.sha256(content).hexdigest() for name, content in pack.files.items()}),
+                "sha256": digest({name: hash_of_bytes(content) for name, content in pack.files.items()}),
             },
             "language": pack.shown_in,
             "year": self.state.year,
             "period": [self.state.start.isoformat(), self.state.end.isoformat()],
             "data": {
-                "sha256": _digest(files),
+                "sha256": digest(files),
                 "files": files,
                 "sources": sources,
                 "covers": [day.isoformat() for day in self.assessment.covers],
@@ -443,7 +443,7 @@ class _Writer:
             "published_on": standing.published_on and standing.published_on.isoformat(),
             "supersedes": standing.superseded,
             "appeals": {
-                "files": {case.file.name: case.sha256 for case in cases},
+                "files": {case.kept_as: case.sha256 for case in cases},
                 "applied": [case.number for case in cases if case.claims],
                 "open": [case.number for case in cases if case.is_open and not case.claims],
             },
@@ -495,12 +495,3 @@ def write_text_csv(db: Database, query: exp.Query, file: Path) -> None:
 
 def _json(value: dict[str, object]) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _digest(hashes: dict[str, str]) -> str:
-    return hashlib.sha256("".join(f"{name}\0{value}\n" for name, value in sorted(hashes.items())).encode()).hexdigest()

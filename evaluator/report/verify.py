@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -14,11 +13,12 @@ from python_calamine import CalamineWorkbook
 from sqlglot import exp
 
 from evaluator.data.chain import STAGES, run_with_hash
+from evaluator.data.hashes import digest, hash_of, hash_of_bytes
 from evaluator.data.history import MANIFEST
 from evaluator.data.sources import SETTINGS_FILE, find_sheets
 from evaluator.diagnostics import Problems, Stop
 from evaluator.pack.check import load_pack
-from evaluator.report.repeat import INPUTS, PACK, Manifest, digest, hash_of, manifest_of, places, repeat, shortened
+from evaluator.report.repeat import INPUTS, PACK, Manifest, manifest_of, places, repeat, shortened
 from evaluator.report.text import as_table
 from evaluator.report.words import said_in
 from evaluator.sql.backend import Database
@@ -137,7 +137,7 @@ class _Verifier:
         check = Check("pack", self.say("files hold", len(noted)))
         check.faults += self._compared(f"{PACK}/", self.manifest.pack.sha256, digest(kept))
         if given is not None:
-            there = {name: hashlib.sha256(content).hexdigest() for name, content in load_pack(given).files.items()}
+            there = {name: hash_of_bytes(content) for name, content in load_pack(given).files.items()}
             for name in sorted(noted.keys() | there.keys()):
                 check.faults += self._compared((given / name).as_posix(), noted.get(name), there.get(name))
         return check
@@ -213,11 +213,9 @@ class _Verifier:
     def repeated(self, data: Path | None, pack: Path | None, history: list[Path], named: list[Path]) -> Check:
         """The same run made again leaves the same bytes, or the same rows where versions differ."""
         check = Check("repeated")
-        before = self.manifest.supersedes
-        found = run_with_hash(before.sha256, places(self.folder, named)) if before is not None else None
         with tempfile.TemporaryDirectory(prefix="evaluator-") as temporary:
             try:
-                again = repeat(self.folder, Path(temporary) / "again", data, pack, history, found)
+                again = repeat(self.folder, Path(temporary) / "again", data, pack, history, named)
             except Stop as stopped:
                 for problem in stopped.problems:
                     said = str(problem).replace("\n", "\n    ")
