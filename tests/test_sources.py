@@ -21,7 +21,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from evaluator.data import csv_files, sources
-from evaluator.data.sources import BLANK, Sheet, clean, find_sheets, load
+from evaluator.data.sheets import BLANK, Sheet, clean
+from evaluator.data.sources import find_sheets, load
 from evaluator.diagnostics import Diagnostic, Problems, Stop
 
 HEADINGS = ("委员", "活动", "次数", "日期")

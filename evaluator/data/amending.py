@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from evaluator.data.appeals import Amended, Place, Request
-from evaluator.data.cells import parsed, sql_type
+from evaluator.data.cells import parsed
 from evaluator.data.context import Context
 from evaluator.data.keys import keyed
-from evaluator.data.sources import clean
+from evaluator.data.sheets import clean
 from evaluator.diagnostics import closest
 from evaluator.pack.definitions import OTHERS, FieldDef, TableDef
 from evaluator.pack.model_appeal import ADD, VOID, Claim
 from evaluator.pack.source import Text
+from evaluator.sql.lower import sql_type
 from evaluator.sql.trees import (
     SQL,
     both,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from evaluator.data.sources import BLANK, EXCEL_ERRORS, clean
+from evaluator.data.sheets import BLANK, clean
+from evaluator.data.workbooks import EXCEL_ERRORS
 from evaluator.pack.definitions import FieldDef
 from evaluator.pack.nodes import Const
 from evaluator.pack.types import Type
@@ -109,12 +110,6 @@ def literal_sql(value: object, kind: Type) -> SQL:
     constant = Const(kind, False, (0, 0), value)
     lowering = Lowering.__new__(Lowering)
     return lowering.stored(constant, kind) if kind.is_number else lowering.value(constant)
-
-
-def sql_type(kind: Type) -> str:
-    """Return the type of the column a value is stored in."""
-    names = {"text": "TEXT", "date": "DATE", "boolean": "BOOLEAN"}
-    return names.get(kind.base, "BIGINT")
 
 
 def misfit(kind: Type) -> str:

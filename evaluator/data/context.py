@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sqlglot import exp
 
 from evaluator.data.appeals import Amended, Amendments
-from evaluator.data.sources import Sheet
+from evaluator.data.sheets import Sheet
 from evaluator.diagnostics import Problems
 from evaluator.pack.definitions import OTHERS, Pack, TableDef
 from evaluator.pack.windows import counted_from

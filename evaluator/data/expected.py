@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from evaluator.data.cells import literal_sql, sql_type
+from evaluator.data.cells import literal_sql
 from evaluator.data.context import Context
 from evaluator.pack.definitions import TableDef
 from evaluator.pack.nodes import Name
 from evaluator.pack.types import TEXT
-from evaluator.sql.lower import Lowering
+from evaluator.sql.lower import Lowering, sql_type
 from evaluator.sql.trees import SQL, both, call, cast, column, holds, is_null, named, number, table, text
 
 

@@ -11,11 +11,11 @@ from typing import Any
 
 from sqlglot import exp
 
-from evaluator.data.cells import sql_type
 from evaluator.diagnostics import Problems
 from evaluator.pack.definitions import Pack
 from evaluator.pack.types import Type
 from evaluator.sql.backend import Database
+from evaluator.sql.lower import sql_type
 from evaluator.sql.ratio import UNIT
 from evaluator.sql.trees import SQL, cast, choose, column, named, number, parquet, text
 

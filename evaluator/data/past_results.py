@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from evaluator.data.cells import misfit, parsed, sql_type
+from evaluator.data.cells import misfit, parsed
 from evaluator.data.context import Context, refused
 from evaluator.data.history import PastRun, among
 from evaluator.diagnostics import Problems
@@ -12,6 +12,7 @@ from evaluator.pack.definitions import KindDef, Pack
 from evaluator.pack.entries import PAST_RESULTS
 from evaluator.pack.types import BOOLEAN, NUMBER, Type
 from evaluator.sql.backend import Database
+from evaluator.sql.lower import sql_type
 from evaluator.sql.rows import packed_place, unpacked
 from evaluator.sql.trees import (
     SQL,

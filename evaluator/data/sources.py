@@ -21,11 +21,11 @@ from evaluator.data.hashes import hash_of
 from evaluator.data.json_lines import find_objects, object_rows
 from evaluator.data.parquet_files import find_parquet, view_parquet
 from evaluator.data.raw_tables import load_rows, unload
-from evaluator.data.sheets import BLANK, Column, Faults, Form, Found, Row, Sheet, clean
-from evaluator.data.workbooks import EXCEL_ERRORS, find_workbook, workbook_rows
+from evaluator.data.sheets import Column, Faults, Form, Found, Row, Sheet, clean
+from evaluator.data.workbooks import find_workbook, workbook_rows
 from evaluator.diagnostics import Cell, Problems
 
-__all__ = ["BLANK", "EXCEL_ERRORS", "Sheet", "clean", "find_sheets", "load", "unload"]
+__all__ = ["Sheet", "find_sheets", "load", "unload"]
 
 _QUIET = (".md", ".yaml", ".yml")
 SETTINGS_FILE = "data.yaml"  # of the folder itself

@@ -6,11 +6,13 @@ from collections.abc import Iterable
 
 from sqlglot import exp
 
-from evaluator.data.cells import cleaned, native_value, parsed, sql_type
+from evaluator.data.cells import cleaned, native_value, parsed
 from evaluator.data.context import Context
-from evaluator.data.sources import Sheet, clean, load, unload
+from evaluator.data.sheets import Sheet, clean
+from evaluator.data.sources import load, unload
 from evaluator.diagnostics import Cell, closest
 from evaluator.pack.definitions import TableDef
+from evaluator.sql.lower import sql_type
 from evaluator.sql.trees import SQL, cast, column, named, number, table, text, union_all
 
 

@@ -8,6 +8,7 @@ is what factors and a veto change. A line with factors enters the line above as 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -39,13 +40,13 @@ from evaluator.sql.trees import (
     window,
 )
 
-# what every query of awards has: whose, of which line and record, from where, what the rule gives, and what
-# became of it where only some of the records count
-FIXED = {
+# what every query of awards has: whose, of which line and record, from where, what the rule gives
+_FIXED = {
     "sid": "BIGINT", "line": "TEXT", "what": "TEXT", "record": "TEXT", "has_record": "INTEGER", "#src": "BIGINT",
-    "#row": "BIGINT", "#date": "DATE", "place": "INTEGER", "points": "BIGINT", "lost_to": "TEXT", "lost_in": "TEXT",
-    "nth": "BIGINT", "factor": "BIGINT", "factor_in": "TEXT",
+    "#row": "BIGINT", "#date": "DATE", "place": "INTEGER", "points": "BIGINT",
 }  # fmt: skip
+# and what became of it, where a line chooses among records
+_OF_CHOICE = {"lost_to": "TEXT", "lost_in": "TEXT", "nth": "BIGINT", "factor": "BIGINT", "factor_in": "TEXT"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +74,17 @@ class Award:
     factor_in: str | None = None
 
 
-def awards(state: State, kind: KindDef, subject: str | None = None) -> list[tuple[str, Award]]:
-    """Return every award of a subject (by its key), or of all subjects, with the subject's key.
+def awards(state: State, kind: KindDef, sid: int | None = None) -> list[tuple[str, Award]]:
+    """Return every award of a subject (by its number), or of all subjects, with the subject's key.
 
     Ordered by subject, then as awards are counted: without record first, then by date, then by key of the record.
     """
     if kind.score is None:
         return []
-    sid = None if subject is None else sid_of(state, kind, subject)
     made = _Awards(state, kind, sid)
-    query, path = made.left(kind.score, (kind.score,) if kind.score.selection is not None else ())
-    keep = [name for name in FIXED if name not in ("sid", "has_record", "place")]
-    wanted = [*keep, *(f"after.{line}" for line in path)]
+    query, passed = made.left(kind.score, (kind.score,) if kind.score.selection is not None else ())
+    keep = [name for name in made.fixed if name not in ("sid", "has_record", "place")]
+    wanted = [*keep, *map(_after, passed)]
     shown = select(column("#key", "s"), *(column(name, "a") for name in wanted)).from_(
         query.subquery("a", copy=False), copy=False
     )
@@ -96,10 +96,11 @@ def awards(state: State, kind: KindDef, subject: str | None = None) -> list[tupl
     found = []
     for key, *values in state.db.rows(shown):
         own = dict(zip(keep, values, strict=False))
-        after = zip(path, values[len(keep) :], strict=True)
-        own["awards"] = {line: Decimal(value) / UNIT for line, value in after if value is not None}
+        after, path = zip(passed, values[len(keep) :], strict=True), made.path[own["line"]]
+        own["awards"] = {path[depth]: Decimal(value) / UNIT for depth, value in after if value is not None}
         own["points"] = Decimal(own["points"] or 0) / UNIT
-        own["factor"] = None if own["factor"] is None else Decimal(own["factor"]) / UNIT
+        if own.get("factor") is not None:
+            own["factor"] = Decimal(own["factor"]) / UNIT
         own["source"], own["row"], own["date"] = (own.pop(f"#{name}") for name in ("src", "row", "date"))
         found.append((key, Award(**own)))
     return found
@@ -140,13 +141,21 @@ def selected_sum(state: State, kind: KindDef, line: LineDef) -> exp.Select:
     )
 
 
+def _after(depth: int) -> str:
+    """Return the column of what is left of an award after the line so deep above it; the total is at 0."""
+    return f"after.{depth}"
+
+
+def _paths(line: LineDef, above: tuple[str, ...] = ()) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Give each line with the lines from the total down to it."""
+    path = (*above, line.id)
+    yield line.id, path
+    for item in line.items:
+        yield from _paths(item, path)
+
+
 def _empty(kind: str) -> exp.Cast:
     return cast(exp.Null(), kind)
-
-
-def _all_fixed(known: dict[str, SQL]) -> list[exp.Alias]:
-    """Return the FIXED columns, empty where nothing is known."""
-    return [named(cast(known[name], kind) if name in known else _empty(kind), name) for name, kind in FIXED.items()]
 
 
 class _Awards:
@@ -154,13 +163,16 @@ class _Awards:
 
     def __init__(self, state: State, kind: KindDef, sid: int | None) -> None:
         self.state, self.kind, self.sid = state, kind, sid
+        chooses = any(line.selection is not None for line in kind.lines)
+        self.fixed = _FIXED | _OF_CHOICE if chooses else _FIXED
         self.place = {one.id: place for place, one in enumerate(kind.lines)}
+        self.path = dict(_paths(kind.score)) if kind.score is not None else {}
 
-    def incoming(self, line: LineDef, outer: tuple[LineDef, ...]) -> tuple[exp.Select, list[str]]:
-        """Return a query of the awards that enter a line, after its choice among them, and the lines passed before.
+    def incoming(self, line: LineDef, outer: tuple[LineDef, ...]) -> tuple[exp.Query, list[int]]:
+        """Return a query of the awards that enter a line, after its choice among them, and how deep they were before.
 
         `outer` are the lines above that choose among records, and this one if it does: what they choose by travels
-        along. Besides FIXED and after.<line> for the lines below, the query has `entering`.
+        along. Besides the fixed columns and after.<depth> for the lines below, deepest first, the query has `entering`.
         """
         keys = [name for one in outer for name in key_columns(one)]
         parts: list[exp.Select] = []
@@ -170,44 +182,40 @@ class _Awards:
             parts.append(self._records(line, outer))
         if line.judged is not None:
             parts.append(self._judged(line, keys))
-        inner: list[str] = []
         children = []
         for item in line.items:
             below = (*outer, item) if item.selection is not None else outer
-            child, path = self.left(item, below)
-            children.append((child, path))
-            inner += [name for name in path if name not in inner]
+            children.append((*self.left(item, below), "up" if item.times else _after(len(self.path[item.id]) - 1)))
+        inner = max((passed for _, passed, _ in children), key=len, default=[])
         listed = [
-            part.select(*(named(_empty("BIGINT"), f"after.{name}") for name in inner), copy=False) for part in parts
+            part.select(*(named(_empty("BIGINT"), _after(depth)) for depth in inner), copy=False) for part in parts
         ]
-        for child, path in children:
-            columns: list[SQL] = [column(name, "c") for name in FIXED]
-            columns += [named(column("up", "c"), "entering"), *(column(name, "c") for name in keys)]
+        for child, passed, up in children:
+            columns: list[SQL] = [column(name, "c") for name in self.fixed]
+            columns += [named(column(up, "c"), "entering"), *(column(name, "c") for name in keys)]
             columns += [
-                column(f"after.{name}", "c") if name in path else named(_empty("BIGINT"), f"after.{name}")
-                for name in inner
+                column(_after(depth), "c") if depth in passed else named(_empty("BIGINT"), _after(depth))
+                for depth in inner
             ]
             listed.append(select(*columns).from_(child.subquery("c", copy=False), copy=False))
         query = union_all(listed)
-        kept = [*FIXED, *(f"after.{name}" for name in inner)]
+        kept = [*self.fixed, *map(_after, inner)]
         if line.selection is not None:
             keys = [name for name in keys if name not in key_columns(line)]
-            made = chosen(line, line.selection, query, [*kept, *keys])
-        else:
-            made = select(*(column(name, "q") for name in (*kept, *keys, "entering"))).from_(
-                query.subquery("q", copy=False), copy=False
-            )
-        return made, inner
+            return chosen(line, line.selection, query, [*kept, *keys]), inner
+        return query, inner
 
-    def left(self, line: LineDef, outer: tuple[LineDef, ...]) -> tuple[exp.Select, list[str]]:
-        """Return a query of what a line leaves of the awards that enter it, and the lines passed, this one last.
+    def left(self, line: LineDef, outer: tuple[LineDef, ...]) -> tuple[exp.Select, list[int]]:
+        """Return a query of what a line leaves of the awards that enter it, and the depths passed, its own last.
 
-        Besides FIXED and after.<line> for the lines passed, it has `up`: what enters the line above.
+        Besides the fixed columns it has after.<depth> for the depths passed. What enters the line above is the last of
+        those; of a line with factors, which goes up as one award, it is `up`.
         """
         query, inner = self.incoming(line, outer)
         keys = [name for one in outer if one is not line for name in key_columns(one)]
-        path = [*inner, line.id]
-        kept = [*FIXED, *(f"after.{name}" for name in inner), *keys]
+        depth = len(self.path[line.id]) - 1
+        after = _after(depth)
+        kept = [*self.fixed, *map(_after, inner), *keys]
         is_one = bool(line.times)  # what it comes to goes up as one award
         is_bounded = not is_one and (line.min is not None or line.max is not None)
         summed = self._summed(line, query, kept, is_bounded) if is_bounded or line.when is not None else query
@@ -216,30 +224,28 @@ class _Awards:
             passes = exp.Not(this=is_null(column("entering", "w")))  # what a line with factors keeps does not enter
             nothing = choose([(passes, number(0))])
             left = choose([(column("applies", "w"), left)], nothing)
-        up = _empty("BIGINT") if is_one else column(f"after.{line.id}", "l")
-        made = select(*(column(name, "w") for name in kept), named(cast(left, "BIGINT"), f"after.{line.id}")).from_(
+        made = select(*(column(name, "w") for name in kept), named(cast(left, "BIGINT"), after)).from_(
             summed.subquery("w", copy=False), copy=False
         )
-        columns = [*kept, f"after.{line.id}"]
+        if not line.times and not line.veto:
+            return made, [*inner, depth]
+        columns = [*kept, after]
+        up = _empty("BIGINT") if is_one else column(after, "l")
         made = select(*(column(name, "l") for name in columns), named(up, "up")).from_(
             made.subquery("l", copy=False), copy=False
         )
         changes = []
         if line.times:
-            before, after = column(f"before.{line.id}", "s"), column(points_column(line.id), "s")
-            if line.veto:
-                after = column("unvetoed.total", "s")
-            changes.append(self._change(line, "times", before, after, columns, True))
+            then = column("unvetoed.total" if line.veto else points_column(line.id), "s")
+            changes.append(self._change(line, "times", column(f"before.{line.id}", "s"), then, columns, True))
         if line.veto:
-            before, after = column("unvetoed.total", "s"), column(points_column(line.id), "s")
-            changes.append(self._change(line, "veto", before, after, columns, False))
-        if changes:
-            everything = [column(name, "u") for name in (*columns, "up")]
-            whole = union_all([made, *changes])
-            made = select(*everything).from_(whole.subquery("u", copy=False), copy=False)
-        return made, path
+            then = column(points_column(line.id), "s")
+            changes.append(self._change(line, "veto", column("unvetoed.total", "s"), then, columns, False))
+        everything = [column(name, "u") for name in (*columns, "up")]
+        whole = union_all([made, *changes])
+        return select(*everything).from_(whole.subquery("u", copy=False), copy=False), [*inner, depth]
 
-    def _summed(self, line: LineDef, query: exp.Select, kept: list[str], is_bounded: bool) -> exp.Select:
+    def _summed(self, line: LineDef, query: exp.Query, kept: list[str], is_bounded: bool) -> exp.Select:
         """Add to each award cap and floor, the sums around it that they are shared out by, and whether it applies."""
         incoming = column("entering", "q")
         columns: list[SQL] = [column(name, "q") for name in (*kept, "entering")]
@@ -294,13 +300,13 @@ class _Awards:
     def _change(
         self, line: LineDef, what: str, before: SQL, after: SQL, columns: list[str], goes_up: bool
     ) -> exp.Select:
-        """Return one award a subject: what factors or a veto change."""
+        """Return one award a subject: what factors or a veto change; the last of the columns is what it comes to."""
         change = exp.Sub(this=after, expression=before)
         own = self._fixed(line, what, exp.paren(change))
         values = own + [
-            named(exp.paren(change.copy()) if name == f"after.{line.id}" else exp.Null(), name)
+            named(exp.paren(change.copy()) if name == columns[-1] else exp.Null(), name)
             for name in columns
-            if name not in FIXED
+            if name not in self.fixed
         ]
         # what a veto takes was never part of what goes up; the root has nothing above
         up = after.copy() if goes_up else exp.paren(change.copy())
@@ -308,13 +314,19 @@ class _Awards:
         made = rows.select(*values, named(cast(up, "BIGINT"), "up"))
         return self._of_subject(made.where(column("is_assessed", "s"), copy=False), "s")
 
+    def _all_fixed(self, known: dict[str, SQL]) -> list[exp.Alias]:
+        """Return the fixed columns, empty where nothing is known."""
+        return [
+            named(cast(known[name], kind) if name in known else _empty(kind), name) for name, kind in self.fixed.items()
+        ]
+
     def _fixed(self, line: LineDef, what: str, points: SQL) -> list[exp.Alias]:
-        """Return the FIXED columns of an award that no record brought."""
+        """Return the fixed columns of an award that no record brought."""
         known: dict[str, SQL] = {
             "sid": column("#sid", "s"), "line": text(line.id), "what": text(what), "has_record": number(0),
             "place": number(self.place[line.id]), "points": points,
         }  # fmt: skip
-        return _all_fixed(known)
+        return self._all_fixed(known)
 
     def _own(self, line: LineDef, keys: list[str]) -> exp.Select:
         """Return what a line brings without records: its base, its points, or nothing but what its bounds add."""
@@ -353,7 +365,7 @@ class _Awards:
         }  # fmt: skip
         if is_dated(self.state.pack.tables, made.source):
             known["#date"] = column("#date", "r")
-        columns: list[SQL] = [*_all_fixed(known), named(points.copy(), "entering")]
+        columns: list[SQL] = [*self._all_fixed(known), named(points.copy(), "entering")]
         for one in outer:
             assert one.selection is not None
             columns += keys_of(one, one.selection, line, lowering)
@@ -369,7 +381,7 @@ class _Awards:
             "#src": column("#src", "j"), "#row": column("#row", "j"),
             "#date": column("decided_on", "j"), "place": number(self.place[line.id]), "points": column("value", "j"),
         }  # fmt: skip
-        columns: list[SQL] = [*_all_fixed(known), named(column("value", "j"), "entering")]
+        columns: list[SQL] = [*self._all_fixed(known), named(column("value", "j"), "entering")]
         columns += [named(exp.Null(), name) for name in keys]
         query = select(*columns).from_(exp.alias_(made, "j", table=True), copy=False)
         on = exp.EQ(this=column("sid", "j"), expression=column("#sid", "s"))

@@ -16,7 +16,7 @@ def make_roster(state: State, roster: RosterDef) -> exp.Table:
     """Make the table of a roster and return its name.
 
     Columns: `#position` from 1 (groups in the order of their value, then as ranked, then by key), `#group` where the
-    roster has groups, `#key`, `rank` (unknown for subjects not ranked), and one column for each column of the roster.
+    roster has groups, `#sid`, `#key`, `rank` (unknown for subjects not ranked), and one for each column of the roster.
     """
     rows = state.rows(roster.kind, "s")
     lowering = Lowering(rows)
@@ -49,7 +49,7 @@ def make_roster(state: State, roster: RosterDef) -> exp.Table:
     position = window(exp.RowNumber(), None, whole)
     kept: list[SQL] = [named(cast(position, "BIGINT"), "#position")]
     kept += [part.copy() for part in by]
-    kept += [column("#key", "c"), named(cast(rank, "BIGINT"), "#rank")]
+    kept += [column("#sid", "c"), column("#key", "c"), named(cast(rank, "BIGINT"), "#rank")]
     for name, formula in roster.columns:
         source = column(f"column.{name}", "c")
         kept.append(named(cast(rank.copy(), "BIGINT") if formula is None else source, name))

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
-from evaluator.data.cells import sql_type
 from evaluator.data.history import PastRun, past_rows
 from evaluator.data.past_results import entered_rows, entered_years
 from evaluator.engine.measure import Gathered
@@ -17,7 +16,7 @@ from evaluator.pack.definitions import KindDef
 from evaluator.pack.nodes import Name, Recall
 from evaluator.pack.types import BOOLEAN
 from evaluator.pack.windows import first_day
-from evaluator.sql.lower import Lowering
+from evaluator.sql.lower import Lowering, sql_type
 from evaluator.sql.rows import Rows
 from evaluator.sql.trees import (
     SQL,

@@ -72,6 +72,12 @@ from evaluator.sql.trees import (
 from evaluator.sql.workdays import workdays
 
 
+def sql_type(kind: Type) -> str:
+    """Return the type of the column a value is stored in."""
+    names = {"text": "TEXT", "date": "DATE", "boolean": "BOOLEAN"}
+    return names.get(kind.base, "BIGINT")
+
+
 class Lowering:
     """Turn nodes into SQL over one set of rows."""
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from evaluator.data.appeals import Case, read_appeal
 from evaluator.diagnostics import Problems
 from evaluator.pack.definitions import KindDef
-from evaluator.pack.model_appeal import Appeal
 from evaluator.report.reopen import PastRun
 from evaluator.sql.trees import column, ordered, parquet
+
+if TYPE_CHECKING:
+    from evaluator.data.appeals import Case
+    from evaluator.pack.model_appeal import Appeal
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,8 @@ def amended_rows(run: PastRun, kind: KindDef, key: str, places: set[str]) -> lis
 
 def cases_of(run: PastRun) -> list[Case]:
     """Return the cases a run was given."""
+    from evaluator.data.appeals import read_appeal
+
     files = sorted(run.manifest["appeals"]["files"])
     read = [read_appeal(run.folder / "appeals" / file, Problems()) for file in files]
     return [case for case in read if case is not None]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from evaluator.pack.definitions import Pack
-from evaluator.report.explaining.against import Against, Row, against
-from evaluator.report.explaining.document import called
 from evaluator.report.explaining.explain import explain
-from evaluator.report.explaining.why_not import WhyNot, why_not
 from evaluator.report.words import say
+
+if TYPE_CHECKING:
+    from evaluator.report.explaining.against import Against, Row
+    from evaluator.report.explaining.why_not import WhyNot
 
 
 def answer(
@@ -26,8 +28,12 @@ def answer(
     With `asks_ways` the explanation, or why not, says what it would take.
     """
     if not_this is not None:
+        from evaluator.report.explaining.why_not import why_not
+
         return _why_not(*why_not(folder, subject, not_this, language, asks_ways), form)
     if other is not None:
+        from evaluator.report.explaining.against import against
+
         return _against(*against(folder, subject, other, language), form)
     return explain(folder, subject, language, asks_ways).shown_as(form)
 
@@ -49,6 +55,8 @@ def _why_not(pack: Pack, found: WhyNot, form: str) -> str:
 
 
 def _against(pack: Pack, found: Against, form: str) -> str:
+    from evaluator.report.explaining.document import called
+
     tables: list[tuple[str, list[Row]]] = [
         (say(pack, word), rows)
         for word, rows in (("verdicts", found.verdicts), ("score", found.lines), ("measures", found.measures))

@@ -7,10 +7,11 @@ line's own model and must sum to the stored line; where they did not, there woul
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ from evaluator.report.explaining.ways import Ways, ways_of
 from evaluator.report.reopen import PastRun, reopen
 from evaluator.report.words import name_of, plain_number, say, shown
 from evaluator.sql.lower import Lowering
-from evaluator.sql.trees import SQL, both, cast, column, either, number, parquet, table, text
+from evaluator.sql.trees import SQL, both, cast, column, either, number, parquet, table
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,13 +262,45 @@ def _known(run: PastRun) -> list[str]:
     return known
 
 
+def _named(formula: Formula) -> dict[str, Node]:
+    """Return the names, settings and lookups of an expression, each once, by how they are written there."""
+    nodes: dict[str, Node] = {}
+    for node in own_nodes(formula.node):
+        if isinstance(node, (Name, Recall, Setting, Lookup)):
+            nodes.setdefault(formula.text[node.place[0] : sum(node.place)], node)
+    return nodes
+
+
+def _compared(formula: Formula) -> list[tuple[Compare, Node, Node]]:
+    """Return the comparisons of numbers in an expression, with both sides."""
+    found = []
+    for node in own_nodes(formula.node):
+        if isinstance(node, Compare) and node.op not in ("=", "<>") and node.left.type.is_number:
+            left, right = (
+                replace(side, type=NUMBER) if isinstance(side, Const) else side for side in (node.left, node.right)
+            )
+            found.append((node, left, right))
+    return found
+
+
+def _parts_of(formula: Formula) -> Iterator[Node]:
+    """Give what is shown of an expression: itself where it holds or not, its names, what it compares."""
+    if formula.node.type == BOOLEAN:
+        yield formula.node
+    yield from _named(formula).values()
+    for compared in _compared(formula):
+        yield from compared
+
+
 class Explainer:
     """Explains one subject of a run that is open."""
 
     def __init__(self, run: PastRun, kind: KindDef, key: str, asks_ways: bool = False) -> None:
         self.run, self.kind, self.key, self.asks_ways = run, kind, key, asks_ways
-        self.own = _state_of(run.state, kind, sid_of(run.state, kind, key))
+        self.sid = sid_of(run.state, kind, key)
+        self.own = _state_of(run.state, kind, self.sid)
         self.db, self.pack = run.state.db, run.pack
+        self.known: dict[Node, Any] = {}
 
     def explanation(self) -> Explanation:
         """Return everything the subject's result rests on."""
@@ -279,6 +312,8 @@ class Explainer:
         ]
         columns += list(kind.measures)
         stored = self._values(dict.fromkeys(columns))
+        if stored["is_assessed"]:
+            self._learn(part for formula in self._formulas() for part in _parts_of(formula))
         lines = self._lines() if stored["is_assessed"] else []
         return Explanation(
             pack=self.pack,
@@ -294,7 +329,7 @@ class Explainer:
             lines=lines,
             verdicts=[self._verdict(v) for v in kind.verdicts.values()] if stored["is_assessed"] else [],
             years=self._years_of_values(),
-            places=places_in_rosters(self.run, kind, self.key) if stored["is_assessed"] else [],
+            places=places_in_rosters(self.run, kind, self.sid) if stored["is_assessed"] else [],
             amended=self._amended_rows(lines),
             ways=ways_of(self.run, kind, self.key) if self.asks_ways and stored["is_assessed"] else None,
             manifest=self.run.manifest,
@@ -307,20 +342,39 @@ class Explainer:
         nodes: list[Node] = [Name(types.get(n, TEXT), True, (0, 0), (), kind.name, n) for n in names]
         return dict(zip(names, self._fetch(nodes), strict=True))
 
-    def _fetch(self, nodes: list[Node]) -> tuple[Any, ...]:
+    def _fetch(self, nodes: Sequence[Node]) -> tuple[Any, ...]:
         """Compute values of the subject, as readers see them."""
-        if not nodes:
-            return ()
+        self._learn(nodes)
+        return tuple(self.known[node] for node in nodes)
+
+    def _learn(self, nodes: Iterable[Node]) -> None:
+        """Compute in one query what is not known yet; a query for each would take longer than all the rest."""
+        unknown = list(dict.fromkeys(node for node in nodes if node not in self.known))
+        if not unknown:
+            return
         rows = self.own.rows(self.kind.name, "s")
         lowering = Lowering(rows)
-        selected = [sql_shown(lowering, node) for node in nodes]
-        return tuple(self.db.rows(rows.select(*selected))[0])
+        selected = [sql_shown(lowering, node) for node in unknown]
+        self.known.update(zip(unknown, self.db.rows(rows.select(*selected))[0], strict=True))
+
+    def _formulas(self) -> Iterator[Formula]:
+        """Give every expression whose parts the explanation shows with the subject's values."""
+        found: list[Formula | None] = []
+        for line in self.kind.lines:
+            found += [line.when, line.points]
+            for factor in line.times:
+                found += [factor.when, factor.by]
+            for veto in line.veto:
+                found += [veto.when, veto.to]
+        for verdict in self.kind.verdicts.values():
+            found += [verdict.when, verdict.value, verdict.among, *(rule.when for rule in verdict.rules)]
+        return (formula for formula in found if formula is not None)
 
     # --- score ---
 
     def _lines(self) -> list[ExplainedLine]:
         kind = self.kind
-        found = [award for _, award in awards(self.own, kind, self.key)]
+        found = [award for _, award in awards(self.own, kind, self.sid)]
         columns: list[Name] = []
         for line in kind.lines:
             names = [*line_columns(line), *([f"n.{line.id}"] if line.sums_records else [])]
@@ -459,13 +513,11 @@ class Explainer:
 
     def values_in(self, formula: Formula) -> list[tuple[str, Any]]:
         """Return the names in an expression with the subject's values, each once."""
-        nodes: dict[str, Node] = {}
+        nodes = _named(formula)
         known: dict[str, Any] = {}
         for node in own_nodes(formula.node):
             written = formula.text[node.place[0] : sum(node.place)]
-            if isinstance(node, (Name, Recall, Setting, Lookup)):
-                nodes.setdefault(written, node)
-            elif isinstance(node, Const) and NAME.match(written) and written.lower() not in ("true", "false", "null"):
+            if isinstance(node, Const) and NAME.match(written) and written.lower() not in ("true", "false", "null"):
                 value = node.value  # a parameter
                 known.setdefault(
                     written,
@@ -479,21 +531,9 @@ class Explainer:
 
     def _margins(self, formula: Formula) -> list[Margin]:
         """Return by how much each comparison of numbers holds or fails."""
-        compared = [
-            node
-            for node in own_nodes(formula.node)
-            if isinstance(node, Compare) and node.op not in ("=", "<>") and node.left.type.is_number
-        ]
-        sides = [
-            replace(side, type=NUMBER) if isinstance(side, Const) else side
-            for n in compared
-            for side in (n.left, n.right)
-        ]
-        values = iter(self._fetch([*compared, *sides]))
-        held = [next(values) for _ in compared]
         margins = []
-        for node, is_met in zip(compared, held, strict=True):
-            left, right = next(values), next(values)
+        for node, *sides in _compared(formula):
+            is_met, left, right = self._fetch([node, *sides])
             if is_met is not None:
                 written = formula.text[node.place[0] : sum(node.place)]
                 margins.append(
@@ -616,23 +656,21 @@ class Explainer:
         family = self._family(verdict)
         if not family:
             return None, None
-        first = family.partition(".")[2].split("+")[0]
+        return self._situations[family]
+
+    @cached_property
+    def _situations(self) -> dict[str, tuple[int, int]]:
+        """The number of the subject's situation in each family, and how many share it."""
+        families = dict.fromkeys(filter(None, map(self._family, self.kind.verdicts.values())))
+        columns = [column(f"situation.{family.partition('.')[2].split('+')[0]}", "s") for family in families]
         subjects = exp.alias_(parquet(self.run.folder / "subjects" / f"{self.kind.name}.parquet"), "s", table=True)
-        query = exp.select(column(f"situation.{first}", "s")).from_(subjects, copy=False)
-        found = self.db.value(query.where(exp.EQ(this=column("key", "s"), expression=text(self.key))))
+        own = exp.select(*columns).from_(subjects, copy=False)
+        found = self.db.rows(own.where(exp.EQ(this=column("sid", "s"), expression=number(self.sid)), copy=False))[0]
+        numbers = dict(zip(families, found, strict=True))
+        names = [column(name, "s") for name in ("family", "situation", "subjects")]
         situations = exp.alias_(parquet(self.run.folder / "situations.parquet"), "s", table=True)
-        shared = (
-            exp.select(column("subjects", "s"))
-            .from_(situations, copy=False)
-            .where(
-                both(
-                    exp.EQ(this=column("family", "s"), expression=text(family)),
-                    exp.EQ(this=column("situation", "s"), expression=exp.Literal.number(int(found))),
-                ),
-                copy=False,
-            )
-        )
-        return int(found), int(self.db.value(shared))
+        known = self.db.rows(exp.select(*names).from_(situations, copy=False))
+        return {family: (place, shared) for family, place, shared in known if numbers.get(family) == place}
 
     def _years(self, verdict: VerdictDef) -> list[LookedBack]:
         """Return year by year what the verdict looks back on."""

@@ -12,7 +12,7 @@ from evaluator.engine.rank import shown as sql_shown
 from evaluator.pack.definitions import KindDef, Order, RosterDef
 from evaluator.report.reopen import PastRun
 from evaluator.sql.lower import Lowering
-from evaluator.sql.trees import SQL, both, cast, column, ordered, text
+from evaluator.sql.trees import SQL, both, cast, column, number, ordered, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +49,18 @@ class RosterPlace:
     below: Neighbour | None
 
 
-def places_in_rosters(run: PastRun, kind: KindDef, key: str) -> list[RosterPlace]:
-    """Return the subject's place in each roster that has it."""
-    return [place for roster in kind.rosters if (place := _place(run, kind, roster, key)) is not None]
+def places_in_rosters(run: PastRun, kind: KindDef, sid: int) -> list[RosterPlace]:
+    """Return the place of a subject, given by its number, in each roster that has it."""
+    return [place for roster in kind.rosters if (place := _place(run, kind, roster, sid)) is not None]
 
 
-def _place(run: PastRun, kind: KindDef, roster: RosterDef, key: str) -> RosterPlace | None:
+def _place(run: PastRun, kind: KindDef, roster: RosterDef, sid: int) -> RosterPlace | None:
     made = run.roster_table(roster.name)
     group: list[SQL] = [column("#group", "r")] if roster.within is not None else []
     found = run.state.db.rows(
         exp.select(column("#position", "r"), column("#rank", "r"), *group)
         .from_(exp.alias_(made, "r", table=True), copy=False)
-        .where(exp.EQ(this=column("#key", "r"), expression=text(key)), copy=False)
+        .where(exp.EQ(this=column("#sid", "r"), expression=number(sid)), copy=False)
     )
     if not found:
         return None
@@ -71,37 +71,35 @@ def _place(run: PastRun, kind: KindDef, roster: RosterDef, key: str) -> RosterPl
         same = [exp.NullSafeEQ(this=cast(column("#group", "r"), "TEXT"), expression=value)]
     counted = exp.select(exp.Count(this=column("#rank", "r"))).from_(exp.alias_(made.copy(), "r", table=True))
     count = run.state.db.value(counted.where(both(*same)) if same else counted)
-    near = exp.In(
-        this=column("#position", "r"), expressions=[exp.Literal.number(position - 1), exp.Literal.number(position + 1)]
-    )
-    query = exp.select(column("#position", "r"), column("#key", "r"), column("#rank", "r"))
+    near = exp.In(this=column("#position", "r"), expressions=[number(position - 1), number(position + 1)])
+    query = exp.select(column("#position", "r"), column("#sid", "r"), column("#rank", "r"))
     query = query.from_(exp.alias_(made.copy(), "r", table=True), copy=False).where(both(near, *same))
     others = {
         there: (other, its)
         for there, other, its in run.state.db.rows(query.order_by(ordered(column("#position", "r"))))
     }
-    values = _order_values(run, kind, roster, [key, *(other for other, _ in others.values())])
+    values = _order_values(run, kind, roster, [sid, *(other for other, _ in others.values())])
 
     def neighbour(at: int) -> Neighbour | None:
         if at not in others or rank is None or others[at][1] is None:
             return None
         other, its = others[at]
-        name, *theirs = values[other]
-        for order, a, b in zip(roster.order_by, theirs, values[key][1:], strict=True):
+        key, name, *theirs = values[other]
+        for order, a, b in zip(roster.order_by, theirs, values[sid][2:], strict=True):
             if a != b:
-                return Neighbour(other, name, its, order, a, b)
-        return Neighbour(other, name, its, None)
+                return Neighbour(key, name, its, order, a, b)
+        return Neighbour(key, name, its, None)
 
     return RosterPlace(
         roster, rank, int(count), own_group[0] if own_group else None, neighbour(position - 1), neighbour(position + 1)
     )
 
 
-def _order_values(run: PastRun, kind: KindDef, roster: RosterDef, keys: list[str]) -> dict[str, tuple[Any, ...]]:
-    """Return for each of these subjects its name and what the roster is ordered by, as readers see it."""
+def _order_values(run: PastRun, kind: KindDef, roster: RosterDef, sids: list[int]) -> dict[int, tuple[Any, ...]]:
+    """Return for each of these subjects its key, its name and what the roster is ordered by, as readers see it."""
     rows = run.state.rows(kind.name, "s")
     lowering = Lowering(rows)
     shown = [sql_shown(lowering, key.formula.node) for key in roster.order_by]
-    query = rows.select(column("#key", "s"), cast(column(kind.display, "s"), "TEXT"), *shown)
-    found = run.state.db.rows(query.where(exp.In(this=column("#key", "s"), expressions=[text(key) for key in keys])))
-    return {key: tuple(values) for key, *values in found}
+    query = rows.select(column("#sid", "s"), column("#key", "s"), cast(column(kind.display, "s"), "TEXT"), *shown)
+    found = run.state.db.rows(query.where(exp.In(this=column("#sid", "s"), expressions=[number(sid) for sid in sids])))
+    return {sid: tuple(values) for sid, *values in found}
