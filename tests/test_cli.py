@@ -291,7 +291,7 @@ def on_terminal(home: Path, *arguments: object, patch: str) -> tuple[int, str]:
 
 def test_progress(home: Path) -> None:
     """On a terminal, when it takes long: one line that says what is done, and is gone at the end."""
-    slow = "import evaluator.cli as m; m.QUIET_SECONDS = 0.0"
+    slow = "import evaluator.cli.common as m; m.QUIET_SECONDS = 0.0"
     code, shown = on_terminal(home, *RUN, "data", patch=slow)
     assert code == 0
     stages = re.findall(r"\r\x1b\[K *\d+ s  (.+?) …", shown)
@@ -299,7 +299,7 @@ def test_progress(home: Path) -> None:
     assert "\n" not in shown
     assert shown.endswith("\r\x1b[K")
     shutil.rmtree(home / "out")
-    code, shown = on_terminal(home, *RUN, "data", patch="import evaluator.cli as m; m.QUIET_SECONDS = 1000.0")
+    code, shown = on_terminal(home, *RUN, "data", patch="import evaluator.cli.common as m; m.QUIET_SECONDS = 1000.0")
     assert (code, shown) == (0, "")
     shutil.rmtree(home / "out")
     assert call(home, *RUN, "data", patch=slow)[2] == ""

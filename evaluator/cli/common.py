@@ -1,0 +1,115 @@
+"""What commands share: the program itself, its arguments and options, progress, and problems printed."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+QUIET_SECONDS = 1.0
+
+app = typer.Typer(
+    name="evaluator",
+    help="Judge a year's work by written rules, exactly and explainably.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Format(StrEnum):
+    """How a roster is printed."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+
+
+class Page(StrEnum):
+    """How a comparison is printed."""
+
+    text = "text"
+    json = "json"
+    html = "html"
+
+
+class Form(StrEnum):
+    """How an explanation is printed."""
+
+    text = "text"
+    json = "json"
+    html = "html"
+    md = "md"
+
+
+class TextOrJson(StrEnum):
+    """How an appeal is printed."""
+
+    text = "text"
+    json = "json"
+
+
+class Stage(StrEnum):
+    """Where a run stands among those of its year."""
+
+    draft = "draft"
+    published = "published"
+    final = "final"
+
+
+class Language(StrEnum):
+    """The language of what is shown."""
+
+    zh = "zh"
+    en = "en"
+
+
+PackFolder = Annotated[Path, typer.Argument(metavar="PACK", help="The folder of a rule pack.")]
+Lang = Annotated[Language | None, typer.Option("--lang", help="The language of what is shown [the pack's].")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN_FOLDER", help="A folder that a run wrote.")]
+LookedForIn = Annotated[
+    list[Path] | None, typer.Option(help="A run folder of an earlier year, where it is not beside the run.")
+]
+ChainLookedForIn = Annotated[
+    list[Path] | None, typer.Option(help="A run folder the run follows, where it is not beside it.")
+]
+
+
+class Progress:
+    """One line on a terminal for what takes longer than a second; nothing when piped."""
+
+    def __init__(self) -> None:
+        self.begin, self.is_shown, self.is_terminal = time.monotonic(), False, sys.stderr.isatty()
+
+    def __enter__(self) -> Callable[[str], None]:
+        return self.show
+
+    def show(self, stage: str) -> None:
+        """Say what is being done now."""
+        seconds = time.monotonic() - self.begin
+        if self.is_terminal and seconds > QUIET_SECONDS:
+            print(f"\r\x1b[K{seconds:5.0f} s  {stage} …", end="", file=sys.stderr, flush=True)
+            self.is_shown = True
+
+    def __exit__(self, *_: object) -> None:
+        if self.is_shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def warn(problems: Any) -> None:
+    """Print problems on standard error, and how many they are."""
+    found = list(problems)
+    for problem in found:
+        print(problem, file=sys.stderr)
+    errors = sum(problem.severity == "error" for problem in found)
+    warnings = len(found) - errors
+    counts = [f"{n} {word}{'s' if n > 1 else ''}" for n, word in ((errors, "error"), (warnings, "warning")) if n]
+    if counts:
+        print(", ".join(counts), file=sys.stderr)
