@@ -204,6 +204,9 @@ CODES: dict[str, Code] = {
     ),
     "P115": Code("not a mapping", "a pack file is a mapping of keys to values", "start the file with a key"),
     "P116": Code("several documents", "a pack file holds one document", "remove the '---' line"),
+    "P117": Code(
+        "folder is there already", "what somebody wrote is never overwritten", "choose another name, or another --out"
+    ),
     # --- shape --------------------------------------------------------------------------------------------
     "P201": Code("missing key", "without it the rule has no meaning", "add the key"),
     "P202": Code("wrong kind of value", "values are not converted silently", "write a value of the kind expected"),
@@ -243,6 +246,94 @@ CODES: dict[str, Code] = {
     ),
     "P407": Code("no such clause", "a rule must rest on a clause that can be quoted", "add it under clauses"),
     "P408": Code("parameter does not cover", "a value without an entry would stop the run", "add it, or an else"),
+    # --- cases --------------------------------------------------------------------------------------------
+    "P601": Code(
+        "excuse without a reason",
+        "what no case covers must be known to be right some other way",
+        "write # evaluator: uncovered because …",
+    ),
+    "P602": Code(
+        "excuse for what is covered", "it would hide what is not covered later", "remove the comment", "warning"
+    ),
+    "P603": Code("case not written", "a case that somebody wrote is never overwritten", "name another --out"),
+    # --- lints --------------------------------------------------------------------------------------------
+    "P501": Code("measure nobody reads", "what nothing reads changes no result", "use it, or remove it", "warning"),
+    "P502": Code("parameter nobody reads", "changing it would change no result", "use it, or remove it", "warning"),
+    "P503": Code(
+        "clause nothing rests on",
+        "a sentence of the source may have been forgotten",
+        "name it where its rule is, or remove it",
+        "warning",
+    ),
+    "P504": Code(
+        "points without clause",
+        "whoever asks why must be shown a sentence, or told that there is none",
+        "add clause: and its name, or note: and why",
+        "warning",
+    ),
+    "P505": Code(
+        "gap between bands",
+        "what lies in the gap gets what is meant for others, or nothing",
+        "let one band begin where the other ends",
+        "warning",
+    ),
+    "P506": Code(
+        "rules that overlap",
+        "where two rules hold, their order decides, or the run stops",
+        "make the rules exclude each other",
+        "warning",
+    ),
+    "P507": Code(
+        "level nothing gives",
+        "a level nobody can reach is a slip, in the level or in the rules",
+        "add a rule that gives it, or remove the level",
+        "warning",
+    ),
+    "P508": Code(
+        "rule that never decides",
+        "what it says is never heard",
+        "put it further up, narrow what comes before it, or remove it",
+        "warning",
+    ),
+    "P509": Code(
+        "condition that is always the same",
+        "it tells nobody apart",
+        "compare with a value it can have on either side, or remove it",
+        "warning",
+    ),
+    "P510": Code("quota that cannot be met", "nobody, or not so many, can be chosen", "mend take or among", "warning"),
+    "P511": Code(
+        "quotient that can divide by zero",
+        "an unknown value stops the run, or makes a condition fail in silence",
+        "say what it is then: case when … = 0 then … else … end",
+        "warning",
+    ),
+    "P512": Code(
+        "unknown taken for no",
+        "where the cell is empty the condition is not met, whichever way it is put",
+        "say what an empty cell means: coalesce(…), or … is null",
+        "warning",
+    ),
+    "P513": Code("test for what is never unknown", "the test has one answer", "remove it", "warning"),
+    "P514": Code(
+        "values do not reach so far",
+        "an argument without an entry stops the run",
+        "add an entry, or an else",
+        "warning",
+    ),
+    "P515": Code(
+        "year left out",
+        "in that year the rule says nothing",
+        "let one version end the day before the next begins",
+        "warning",
+    ),
+    "P516": Code("cap below one award", "no record can ever count in full", "mend the points, or the cap", "warning"),
+    "P517": Code(
+        "ignored without a reason",
+        "whoever reads it later must know why",
+        "write # evaluator: ignore P501 because …",
+    ),
+    "P518": Code("nothing to ignore", "what it was written for is gone", "remove the comment", "warning"),
     # --- data ---------------------------------------------------------------------------------------------
     "D101": Code("no file", "without its records everybody would score nothing", "add the file or sheet"),
     "D102": Code("file cannot be read", "a data set is read whole or not at all", "save it again, or convert it"),
@@ -349,6 +440,13 @@ CODES: dict[str, Code] = {
         "nothing in common", "runs are compared in the kinds they both have", "name two runs that share a kind"
     ),
     "R212": Code("nothing of that name to fail on", "a name that is none would never fail", "use a name of these runs"),
+    "R213": Code("no such field to group by", "totals are grouped by a field that both packs have", "use one of them"),
+    "R214": Code(
+        "no one threshold",
+        "what is tried must be told exactly",
+        "name a parameter, or the value a rule compares: verdict:level:value",
+    ),
+    "R215": Code("not a range or quota", "only what is understood can be tried", "write it as docs/impact.md says"),
     "R221": Code(
         "data not kept", "a run is made again from the files it was made from", "name their folder with --data"
     ),
@@ -358,6 +456,8 @@ CODES: dict[str, Code] = {
         "it says what everything else in the folder must be",
         "take the folder from a copy that nobody has changed",
     ),
+    "R231": Code("no such kind", "queries and graphs are of the kinds of a pack", "use one of them"),
+    "R301": Code("no year to prove", "rules may differ from year to year", "name one with --year"),
     # --- engine and environment ---------------------------------------------------------------------------
     "E101": Code(
         "the rule engine is missing or broken",

@@ -9,6 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from code_pages import with_code
+
 import evaluator
 from evaluator.diagnostics import CODES, Diagnostic, Stop
 from evaluator.pack.functions import FUNCTIONS, OVER_YEARS, RESERVED, SETTINGS
@@ -314,12 +316,15 @@ CHAPTERS = {
     "P2": "The shape of a pack",
     "P3": "Expressions",
     "P4": "Names and order",
+    "P5": "What is probably wrong",
+    "P6": "Cases",
     "D1": "Files and columns",
     "D2": "Rows",
     "D3": "History",
     "D4": "Appeals",
     "R1": "Judging",
     "R2": "Asking for a result",
+    "R3": "Proving rules",
     "E1": "The engine",
 }
 
@@ -333,13 +338,10 @@ def codes() -> str:
             parts.append(f"## {chapter}")
         title = about.title[0].upper() + about.title[1:]
         parts.append(
-            f"### {code}\n\n**{title}** ({about.severity})\n\n- why: {about.why}\n- fix: {_with_code(about.fix)}"
+            f"### {code}\n\n**{title}** ({about.severity}) · [page](diagnostics/{code}.md)\n\n"
+            f"- why: {about.why}\n- fix: {with_code(about.fix)}"
         )
     return "\n\n".join(parts)
-
-
-def _with_code(text: str) -> str:
-    return _code(text) if "=-D" in text else text
 
 
 def _link(code: str) -> str:
@@ -350,7 +352,8 @@ def modules() -> str:
     """List every module with the first line of its docstring."""
     parts = []
     names = ("pack", "sql", "data", "engine", "solve", "report", "report/explaining", "report/comparing")
-    for folder in (PACKAGE, *(PACKAGE / name for name in names)):
+    workbench = sorted(path.parent for path in PACKAGE.glob("workbench/*/__init__.py"))
+    for folder in (PACKAGE, *(PACKAGE / name for name in names), *workbench):
         rows = []
         for file in sorted(folder.glob("*.py")):
             said = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""

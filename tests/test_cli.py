@@ -145,7 +145,7 @@ def test_a_bad_pack(home: Path) -> None:
         ("run pack --data data --year 20x1", "'--year'"),
         ("run pack --data data --year 1899", "'--year'"),
         ("run pack --data data --year 2021 --colour", "No such option"),
-        ("check a b", "unexpected extra argument"),
+        ("test a b", "unexpected extra argument"),
         ("rosters out --format xml", "'xml' is not one of"),
         ("explain out", "Missing argument 'SUBJECT'"),
     ],

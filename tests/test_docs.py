@@ -9,6 +9,8 @@ In `README.md` and `docs/**/*.md`
   loaded: mappings are joined, lists are continued.
 - what stands between `<!-- generated: name -->` and `<!-- end -->` is made by doc_parts.py.
 
+The pages in `docs/diagnostics/` are made whole, by code_pages.py, from the cases that fire each code.
+
 EVALUATOR_UPDATE_DOCS=1 rewrites all of it; read it before it is committed.
 """
 
@@ -22,9 +24,11 @@ import sys
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
+import code_pages
 import pytest
 import yaml
 from doc_parts import PARTS, anchor
+from test_cases import printed, read_case, write_files
 
 from evaluator.cli import main
 from evaluator.diagnostics import CODES, Problems
@@ -32,7 +36,11 @@ from evaluator.pack.check import load_pack
 from evaluator.pack.source import read_yaml
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = [ROOT / "README.md", ROOT / "README.zh.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = ROOT / "docs" / "diagnostics"
+DOCUMENTS = [
+    ROOT / "README.md", ROOT / "README.zh.md", ROOT / "CHANGELOG.md",
+    *(path for path in sorted((ROOT / "docs").rglob("*.md")) if path.parent != PAGES),
+]  # fmt: skip
 UPDATE = bool(os.environ.get("EVALUATOR_UPDATE_DOCS"))
 BLOCK = re.compile(r"^(`{3,})(\w+)([^\n]*)\n(.*?)^\1$", re.MULTILINE | re.DOTALL)
 GENERATED = re.compile(r"(<!-- generated: (\w+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
@@ -190,7 +198,7 @@ def join(whole: yaml.MappingNode, added: yaml.MappingNode) -> None:
 # --- what else must hold ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
+@pytest.mark.parametrize("path", [*DOCUMENTS, *sorted(PAGES.glob("*.md"))], ids=name_of)
 def test_links_lead_somewhere(path: Path) -> None:
     text = FENCED.sub("", path.read_text(encoding="utf-8"))
     for target in LINK.findall(text):
@@ -217,6 +225,46 @@ def test_every_code_has_an_entry() -> None:
     )
 
 
+def test_every_code_has_a_page() -> None:
+    fresh = {f"{code}.md": code_pages.page(code) for code in CODES}
+    if UPDATE:
+        PAGES.mkdir(exist_ok=True)
+        for path in PAGES.glob("*.md"):
+            path.unlink()
+        for name, text in fresh.items():
+            (PAGES / name).write_text(text, encoding="utf-8")
+    assert {path.name: path.read_text(encoding="utf-8") for path in PAGES.glob("*.md")} == fresh
+
+
+@pytest.mark.parametrize("code", code_pages.preferred_codes())
+def test_what_is_to_be_avoided_fires_its_code_and_what_is_preferred_does_not(
+    code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = code_pages.preferred(code)
+    assert wanted is not None
+    fired: list[list[str]] = []
+    case = read_case(wanted.case)
+    for name in ("avoid", "prefer"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        mended = [(options, wanted.mended(body)) for options, body in case.files]
+        write_files(mended if name == "prefer" else case.files)
+        said = "".join(printed(case.text[start:end], False) for start, end in case.consoles)
+        fired.append(re.findall(r"(?:error|warning)\[([A-Z]\d+)\]:", said))
+    before, after = fired
+    assert after.count(code) < before.count(code)
+    is_lint = code.startswith("P5")
+    assert {other for other in after if is_lint or not other.startswith("P5")} <= set(before), (
+        "nothing else is wrong then"
+    )
+
+
+def test_every_code_of_a_pack_has_something_better_to_write() -> None:
+    without = {code for code in CODES if code.startswith("P") and code < "P6"} - set(code_pages.preferred_codes())
+    # a file or folder that is not there, or is there already; and one that is not text
+    assert without <= {"P101", "P102", "P117"}
+
+
 def test_every_document_is_reached_from_the_readme() -> None:
     seen: set[Path] = set()
     todo = [ROOT / "README.md"]
@@ -229,4 +277,4 @@ def test_every_document_is_reached_from_the_readme() -> None:
             other = (path.parent / target.partition("#")[0]).resolve()
             if other.suffix == ".md" and other.exists():
                 todo.append(other)
-    assert set(DOCUMENTS) - seen == set()
+    assert {*DOCUMENTS, *PAGES.glob("*.md")} - seen == set()

@@ -7,7 +7,7 @@ import pytest
 from conftest import ROOT
 
 import evaluator
-from evaluator.report.cases import run_cases
+from evaluator.workbench.cases.run import run_cases
 
 RULES = ROOT / "rules"
 PACKS = sorted(path.parent for path in RULES.rglob("pack.yaml"))

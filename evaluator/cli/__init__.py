@@ -16,10 +16,10 @@ import typer
 from evaluator import __version__
 
 # in the order in which --help lists them
-from evaluator.cli import assessing, checking, testing, editing, reviewing  # isort: skip
+from evaluator.cli import assessing, checking, testing, proving, impact, editing, reviewing  # isort: skip
 from evaluator.cli.common import app, warn
 
-__all__ = ["app", "assessing", "checking", "editing", "main", "reviewing", "testing"]
+__all__ = ["app", "assessing", "checking", "editing", "impact", "main", "proving", "reviewing", "testing"]
 
 STOPPED = 130  # as shells number it
 

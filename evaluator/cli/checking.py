@@ -2,19 +2,49 @@
 
 from __future__ import annotations
 
-from evaluator.cli.common import PackFolder, app
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evaluator.cli.common import app, warn
+
+
+class Found(StrEnum):
+    """How what was found is printed."""
+
+    text = "text"
+    json = "json"
+    sarif = "sarif"
+    github = "github"
 
 
 @app.command()
-def check(pack: PackFolder) -> None:
-    """Check a rule pack.
+def check(
+    packs: Annotated[list[Path], typer.Argument(metavar="PACK", help="The folders of rule packs.")],
+    format: Annotated[Found, typer.Option(help="How to print.")] = Found.text,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for a warning, too.")] = False,
+    docs: Annotated[
+        str | None, typer.Option(metavar="URL", help="With sarif: where the folder docs lies on the web.")
+    ] = None,
+) -> None:
+    """Check rule packs.
 
-    Shows everything that is wrong with it at once, with file, line and column.
+    Shows everything that is wrong with them at once, and what probably is, with file, line and column.
     """
-    import evaluator
+    from evaluator.workbench.checking.checked import check_packs
 
-    checked = evaluator.load_pack(pack)
-    lines = sum(len(kind.lines) for kind in checked.kinds.values())
-    verdicts = sum(len(kind.verdicts) for kind in checked.kinds.values())
-    kinds = ", ".join(checked.kinds)
-    print(f"{pack}: fine ({kinds}; {len(checked.tables)} tables, {lines} lines of score, {verdicts} verdicts)")
+    report = check_packs(packs)
+    if format is not Found.text:
+        from evaluator.workbench.checking.formats import FORMATS
+
+        if shown := FORMATS[format.value](report, docs):
+            print(shown)
+    else:
+        warn(report.problems)
+        for one in report.checked:
+            if one.summary:
+                print(one.summary)
+    if report.has_errors or (strict and report.problems):
+        raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""Commands of whoever answers for a result: explain, rosters, compare, verify, appeal."""
+"""Commands of whoever answers for a result: explain, rosters, compare, situations, verify, appeal."""
 
 from __future__ import annotations
 
@@ -82,6 +82,26 @@ def compare(
     print(shown_as(found, format.value))
     if fails:
         raise typer.Exit(1)
+
+
+@app.command()
+def situations(
+    run_folder: RunFolder,
+    history: Annotated[
+        list[Path] | None,
+        typer.Option(help="A run folder of an earlier year; repeat for several [those the run looks back on]."),
+    ] = None,
+    format: Annotated[Form, typer.Option(help="How to print.")] = Form.text,
+    lang: Lang = None,
+) -> None:
+    """List the situations of a run: all that rules told apart in its year.
+
+    Each with how many are in it, the conditions that hold, what follows, and an example; marked where it is new.
+    """
+    from evaluator.report.situations import situations_of
+    from evaluator.report.situations_shown import shown_as
+
+    print(shown_as(situations_of(run_folder, history or [], lang and lang.value), format.value))
 
 
 @app.command()

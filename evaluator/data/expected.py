@@ -53,14 +53,21 @@ def _listed(context: Context, made: TableDef) -> exp.Select:
     """Return every combination of rows, and whether one is expected for it."""
     wanted = made.expected
     assert wanted is not None
-    combos = exp.select(*(named(column("#sid", f"e{i}"), ref) for i, ref in enumerate(wanted.every)))
-    for i, ref in enumerate(wanted.every):
-        target = exp.alias_(table(made.fields[ref].type.target), f"e{i}", table=True, copy=False)
-        combos = combos.join(target, join_type="cross", copy=False) if i else combos.from_(target, copy=False)
-    rows = context.rows(combos.subquery(copy=False), made)
+    rows = context.rows(combinations(made).subquery(copy=False), made)
     where = Lowering(rows).condition(wanted.where) if wanted.where is not None else exp.true()
     meets = holds(where)
     return rows.select(*(column(ref, "r") for ref in wanted.every), named(meets, "is_expected"))
+
+
+def combinations(made: TableDef) -> exp.Select:
+    """Return every combination of the rows that the refs lead to for which rows may be expected."""
+    assert made.expected is not None
+    every = made.expected.every
+    combos = exp.select(*(named(column("#sid", f"e{i}"), ref) for i, ref in enumerate(every)))
+    for i, ref in enumerate(every):
+        target = exp.alias_(table(made.fields[ref].type.target), f"e{i}", table=True, copy=False)
+        combos = combos.join(target, join_type="cross", copy=False) if i else combos.from_(target, copy=False)
+    return combos
 
 
 def _filled(context: Context, made: TableDef) -> list[SQL]:

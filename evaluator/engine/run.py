@@ -139,7 +139,7 @@ def assess(
         find_entries(state)
         for step in steps:
             progress(_shown(step))
-            _take(step, assessment, judge)
+            take(step, assessment, judge)
             problems.stop_on_errors()
         for kind in pack.kinds.values():
             approve(state, kind)
@@ -170,7 +170,8 @@ def _shown(step: Step) -> str:
     return f"choosing {step.kind}: {step.verdict}"
 
 
-def _take(step: Step, assessment: Assessment, bench: Bench) -> None:
+def take(step: Step, assessment: Assessment, bench: Bench) -> None:
+    """Take one step of the plan of a run; what is wrong is noted with the problems of the run."""
     state, problems = assessment.state, assessment.problems
     kind = assessment.pack.kinds[step.kind]
     match step:

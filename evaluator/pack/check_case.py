@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
-from evaluator.diagnostics import Problems, Span, rename_to
-from evaluator.pack.definitions import FieldDef, KindDef, Pack, TableDef
+from evaluator.diagnostics import CODES, Problems, Span, rename_to
+from evaluator.pack.definitions import FieldDef, KindDef, MeasureDef, Pack, TableDef
 from evaluator.pack.formulas import is_value_of
 from evaluator.pack.model_case import Case
 from evaluator.pack.reading import read_model
@@ -20,6 +20,10 @@ from evaluator.pack.types import BOOLEAN, NUMBER, TEXT, Type
 
 UNKNOWN = "unknown"
 """How a case says that a value is not known; in quotes it is the word."""
+OF_MEASURE = "measures."
+"""What stands before the name of a measure whose value a case gives."""
+TOTAL, GIVEN_TOTAL = "total", "given total"
+"""The total where a case gives it, as it is written and as the column it becomes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,19 @@ class GivenYear:
 
     year: int
     rows: dict[str, list[GivenRow]]
+
+    def measures(self, kind: KindDef) -> list[MeasureDef]:
+        """Return the measures of a kind whose values some of its rows give."""
+        given = {name for row in self.rows[kind.name] for name in row.cells}
+        return [made for made in kind.measures.values() if OF_MEASURE + made.name in given]
+
+    def gives_total(self, kind: KindDef) -> bool:
+        """Whether some rows of a kind give the total."""
+        return any(GIVEN_TOTAL in row.cells for row in self.rows[kind.name])
+
+    def keys(self, kind: KindDef) -> list[str]:
+        """Return the keys of the subjects of a kind, in the order given."""
+        return [_key_of(kind.table, row.cells) for row in self.rows[kind.name]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +76,22 @@ class ExpectedRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ExpectedRoster:
+    """The keys of all whom a roster must list, in order."""
+
+    name: str
+    keys: tuple[str, ...]
+    at: Span
+
+
+@dataclass(frozen=True, slots=True)
 class CaseDef:
     """A case that fits its pack."""
 
     model: Case
     years: tuple[GivenYear, ...]  # the year assessed comes last
     expect: tuple[ExpectedRow, ...]
+    rosters: tuple[ExpectedRoster, ...] = ()
 
 
 def columns_of(pack: Pack, made: TableDef) -> list[str]:
@@ -82,11 +109,17 @@ def load_cases(folder: Path, pack: Pack) -> list[CaseDef]:
         problems.add("P101", f"{folder} has no cases", fix="write one to cases/, a YAML file")
     for path in files:
         tree = read_yaml(path, path.as_posix(), problems)
-        model = read_model(Case, tree, problems) if tree is not None else None
-        if model is not None:
-            cases.append(_Checking(pack, model, problems).checked())
+        case = case_of(tree, pack, problems) if tree is not None else None
+        if case is not None:
+            cases.append(case)
     problems.stop_on_errors()
     return cases
+
+
+def case_of(tree: Map, pack: Pack, problems: Problems) -> CaseDef | None:
+    """Return the case a file holds, or None where it is not one; what is wrong with it is noted."""
+    model = read_model(Case, tree, problems)
+    return _Checking(pack, model, problems).checked() if model is not None else None
 
 
 def _unfolded(pack: Pack, made: TableDef) -> list[TableDef]:
@@ -125,9 +158,13 @@ class _Checking:
                 fix = rename_to(name, pack.kinds)
                 self.problems.add("P402", f'there is no kind "{name}"', name.at, fix)
                 continue
-            known = {_key_of(kind.table, row.cells) for row in years[-1].rows[str(name)]}
+            known = set(years[-1].keys(kind))
             expect += [made for row in rows if (made := self._expected(kind, row, known)) is not None]
-        return CaseDef(model, tuple(years), tuple(expect))
+        rosters = [self._roster(name, keys, years[-1]) for name, keys in model.rosters.items()]
+        for code in model.stops or ():
+            if code not in CODES:
+                self.problems.add("P401", f'there is no code "{code}"', code.at, rename_to(code, CODES))
+        return CaseDef(model, tuple(years), tuple(expect), tuple(rosters))
 
     # --- given ---
 
@@ -158,6 +195,10 @@ class _Checking:
                 cells[str(name)] = self._cell(field, value)
             elif name in lists:
                 cells[lists[name]] = self._names(lists[name], value)
+            elif name.startswith(OF_MEASURE) and made.name in self.pack.kinds:
+                self._measure(self.pack.kinds[made.name], name, value, cells)
+            elif name == TOTAL and made.name in self.pack.kinds and self.pack.kinds[made.name].score is not None:
+                cells[GIVEN_TOTAL] = self._cell(replace(total_field(made.at), name=TOTAL), value)
             elif has_others and field is None:
                 cells[str(name)] = self._other(name, value)
             elif field is not None:
@@ -181,6 +222,17 @@ class _Checking:
             fix = rename_to(value, map(str, kind.values))
             self.problems.add("P307", f'"{value}" is not one of {", ".join(map(str, kind.values))}', value.at, fix)
         return str(value)
+
+    def _measure(self, kind: KindDef, name: Text, value: object, cells: dict[str, str]) -> None:
+        """Take the value that a measure is to have, whatever records there are; empty where it is to be unknown."""
+        measure = kind.measures.get(name.removeprefix(OF_MEASURE))
+        if measure is None:
+            fix = rename_to(name, [OF_MEASURE + known for known in kind.measures])
+            self.problems.add("P401", f'{kind.name} has no measure "{name.removeprefix(OF_MEASURE)}"', name.at, fix)
+        elif isinstance(value, Text) and value.plain and value == UNKNOWN:
+            cells[str(name)] = ""
+        else:
+            cells[str(name)] = self._cell(measure_field(measure), value)
 
     def _other(self, name: Text, value: object) -> str:
         """Return the cell of a column that is there because rows are unfolded from it."""
@@ -242,6 +294,18 @@ class _Checking:
             self.problems.add("P401", f'no {kind.name} "{key}" is given', row.at, rename_to(key, known))
         return ExpectedRow(kind.name, key, tuple(values), row.at)
 
+    def _roster(self, name: Text, keys: list[Text], given: GivenYear) -> ExpectedRoster:
+        rosters = {roster.name: kind for kind in self.pack.kinds.values() for roster in kind.rosters}
+        kind = rosters.get(str(name))
+        if kind is None:
+            self.problems.add("P401", f'there is no roster "{name}"', name.at, rename_to(name, rosters))
+        else:
+            known = set(given.keys(kind))
+            for key in keys:
+                if key not in known:
+                    self.problems.add("P401", f'no {kind.name} "{key}" is given', key.at, rename_to(key, known))
+        return ExpectedRoster(str(name), tuple(map(str, keys)), name.at)
+
     def _wanted(self, name: str, kind: Type, text: Text) -> Wanted:
         if text.plain and text == UNKNOWN:
             return Wanted(name, kind, None, text.at)
@@ -265,6 +329,18 @@ def value_types(kind: KindDef) -> dict[str, Type]:
     types |= {name: made.type for name, made in kind.verdicts.items()}
     types |= {"total" if line.parent is None else f"points.{line.id}": NUMBER for line in kind.lines}
     return types | {"is_assessed": BOOLEAN, "is_ranked": BOOLEAN, "reason": TEXT}
+
+
+def measure_field(measure: MeasureDef) -> FieldDef:
+    """Return the column in which the value of a measure is given."""
+    name = OF_MEASURE + measure.name
+    spellings = {str(value): str(value) for value in measure.type.values}
+    return FieldDef(name, measure.type, True, measure.at, (name,), spellings, is_optional=True)
+
+
+def total_field(at: Span) -> FieldDef:
+    """Return the column in which the total is given."""
+    return FieldDef(GIVEN_TOTAL, NUMBER, True, at, (GIVEN_TOTAL,), is_optional=True)
 
 
 def _key_of(made: TableDef, cells: dict[str, str]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from evaluator.diagnostics import Span, rename_to
 from evaluator.pack.check_measures import check_measure
 from evaluator.pack.check_names import unique
+from evaluator.pack.check_proofs import check_proofs
 from evaluator.pack.check_scores import check_score
 from evaluator.pack.check_verdicts import check_verdict
 from evaluator.pack.context import Context
@@ -22,6 +23,7 @@ def check_kind(context: Context, model: Kind, table: TableDef) -> KindDef:
     if model.display is not None and model.display not in model.fields:
         fix = rename_to(model.display, model.fields)
         context.problems.add("P401", f'{name} has no field "{model.display}"', model.display.at, fix)
+    check_proofs(context, model)
     score = check_score(context, model.score, name) if model.score is not None else None
     measures = {str(key): made for key in model.measures if (made := check_measure(context, name, key)) is not None}
     verdicts = {str(key): check_verdict(context, name, key, verdict) for key, verdict in model.verdicts.items()}
@@ -39,6 +41,7 @@ def check_kind(context: Context, model: Kind, table: TableDef) -> KindDef:
         verdicts=verdicts,
         rosters=tuple(_rosters(context, name, model)),
         recalls=context.recalls[name],
+        proofs=model.prove,
     )
 
 

@@ -49,22 +49,23 @@ def unique(context: Context, name: Text, taken: dict[str, Span], owner: str) -> 
 
 def check_clauses(context: Context) -> None:
     """Note clauses that are named and not written down."""
-    for clause in (c for thing in (context.file, *context.kinds.values()) for c in _clauses_in(thing)):
+    for clause in (c for thing in (context.file, *context.kinds.values()) for c in clauses_in(thing)):
         if clause not in context.file.clauses:
             fix = rename_to(clause, context.file.clauses)
             context.problems.add("P407", f'there is no clause "{clause}"', clause.at, fix)
 
 
-def _clauses_in(thing: object) -> Iterable[Text]:
+def clauses_in(thing: object) -> Iterable[Text]:
+    """Give the names of the clauses that a part of a pack rests on, each where it is written."""
     if isinstance(thing, Model):
         for name in type(thing).model_fields:
             value = getattr(thing, name)
             if name == "clause" and isinstance(value, Text):
                 yield value
-            yield from _clauses_in(value)
+            yield from clauses_in(value)
     elif isinstance(thing, dict):
         for value in thing.values():
-            yield from _clauses_in(value)
+            yield from clauses_in(value)
     elif isinstance(thing, list):
         for value in thing:
-            yield from _clauses_in(value)
+            yield from clauses_in(value)

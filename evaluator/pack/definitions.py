@@ -11,6 +11,7 @@ from typing import Literal
 from evaluator.diagnostics import Span
 from evaluator.pack.model import AppealTerms, Clause, Control, Holidays, Parameter, Period, Table, Term
 from evaluator.pack.model_judgement import InForce, Line, Roster, Rule, Times, Verdict, Veto, Window
+from evaluator.pack.model_proofs import Proofs
 from evaluator.pack.nodes import Node, Recall
 from evaluator.pack.source import Text
 from evaluator.pack.types import ParameterType, Type
@@ -307,6 +308,7 @@ class KindDef:
     verdicts: dict[str, VerdictDef]
     rosters: tuple[RosterDef, ...]
     recalls: dict[str, Recall]
+    proofs: Proofs | None = None
 
     @property
     def name(self) -> str:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from evaluator.pack.model_base import Model, OneOrMore, OrName, OrWord, exactly_one, short
+from evaluator.pack.model_base import Model, OneOrMore, OrName, OrWord, Widened, exactly_one, short
 from evaluator.pack.model_judgement import LONGEST, InForce, Line, PeriodEntry, Roster, SetApart, Verdict
+from evaluator.pack.model_proofs import Proofs
 from evaluator.pack.scalars import Day, Expression, Flag, MonthDay, Name, Number, Path_, TextType, Value, Whole, Words
 from evaluator.pack.source import List, Map, Text
 
@@ -206,13 +207,18 @@ def _spellings(value: Any) -> Any:
     return value
 
 
+_WithoutSpellings = Widened(
+    _spellings, {"type": "array", "items": {"type": ["string", "number", "boolean"], "description": "text"}}
+)
+
+
 class FieldModel(Aggregating):
     """A field of a record: read from a column of the sheet, or derived from other fields of this or other records."""
 
     type: Literal["text", "number", "integer", "boolean", "date"] | None = Field(
         None, description="what a cell holds; a scalar is short for it"
     )
-    one_of: Annotated[dict[Words, list[Words]] | None, BeforeValidator(_spellings)] = Field(
+    one_of: Annotated[dict[Words, list[Words]] | None, _WithoutSpellings] = Field(
         None, description="the values allowed, each with the other spellings it may have in a sheet"
     )
     ref: Name | None = Field(None, description="the table or kind the value is a key of")
@@ -348,6 +354,7 @@ class Kind(Table):
     score: Line | None = Field(None, description="the outermost line; its value is total")
     verdicts: dict[Name, Verdict] = Field({}, description="what is concluded, by name")
     rosters: list[Roster] = Field([], description="ranked lists")
+    prove: Proofs | None = Field(None, description="what is stated of every possible subject, for evaluator prove")
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -389,7 +396,9 @@ class Period(Model):
 class History(Model):
     """What a year without result does where earlier years are looked back on."""
 
-    gap: Literal["breaks", "skipped"] = Field(description="breaks, or skipped")
+    gap: Literal["breaks", "skipped"] = Field(
+        description="what such a year does to years running: breaks them, or is skipped"
+    )
 
 
 class Term(Model):

@@ -70,16 +70,16 @@ def _listed(value: Any) -> Any:
 
 
 class Widened:
-    """Take a scalar where a list or a mapping is meant, in files and in their schema."""
+    """Take a scalar where a list or a mapping is meant, in files and in their schema; or whatever `taken` describes."""
 
-    def __init__(self, widen: Callable[[Any], Any]) -> None:
-        self.widen = widen
+    def __init__(self, widen: Callable[[Any], Any], taken: dict[str, Any] | None = None) -> None:
+        self.widen, self.taken = widen, taken or {"type": ["string", "number", "boolean"]}
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_before_validator_function(self.widen, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"anyOf": [{"type": ["string", "number", "boolean"]}, handler(schema)]}
+        return {"anyOf": [self.taken, handler(schema)]}
 
 
 OneOrMore = Widened(_listed)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from evaluator.pack.model_base import Model
-from evaluator.pack.scalars import Name, Whole, Words, literal
+from evaluator.pack.model_base import Model, OneOrMore
+from evaluator.pack.scalars import Name, Path_, Whole, Words, literal
 from evaluator.pack.source import List, Map, Text
 
 FIRST_YEAR, LAST_YEAR = 1900, 2999
@@ -66,6 +66,20 @@ class Case(Model):
     history: list[EarlierYear] = Field(
         [], description="years before, first to last; each is assessed by the same rules"
     )
-    expect: dict[Name, list[Row]] = Field(description="what subjects come to, by kind; only what the case is about")
+    expect: dict[Name, list[Row]] = Field({}, description="what subjects come to, by kind; only what the case is about")
+    rosters: dict[Path_, list[Words]] = Field({}, description="by kind.id, the keys of all who are listed, in order")
+    stops: Annotated[list[Words] | None, OneOrMore] = Field(
+        None, description="in place of what to expect: the codes of the problems for which the run stops"
+    )
     clause: Words | None = Field(None, description="the clause it is about")
     note: Words | None = Field(None, description="a remark for readers")
+
+    @model_validator(mode="after")
+    def _expects(self) -> Self:
+        if self.has("stops"):
+            for key in ("expect", "rosters"):
+                if self.has(key):
+                    raise PydanticCustomError("together", '"{key}" does not go with stops', {"key": key})
+        elif not self.has("expect") and not self.has("rosters"):
+            raise PydanticCustomError("missing_with", "a case says what to expect: expect, rosters or stops")
+        return self

@@ -187,14 +187,17 @@ class _Existing:
     shown: tuple[tuple[str, object], ...]
 
 
-def moves_of(state: State, kind: KindDef, key: str) -> Moves:
-    """Return every move of a subject, given by its key; `written` of it is to be dropped after use."""
-    return _Maker(state, kind, key).moves()
+def moves_of(state: State, kind: KindDef, key: str, numbers: Sequence[Fraction] = ()) -> Moves:
+    """Return every move of a subject, given by its key; `written` of it is to be dropped after use.
+
+    `numbers` are tried for what nobody has settled; without any, such records are left out.
+    """
+    return _Maker(state, kind, key, numbers).moves()
 
 
 class _Maker:
-    def __init__(self, state: State, kind: KindDef, key: str) -> None:
-        self.state, self.kind = state, kind
+    def __init__(self, state: State, kind: KindDef, key: str, numbers: Sequence[Fraction]) -> None:
+        self.state, self.kind, self.numbers = state, kind, numbers
         self.db, self.pack = state.db, state.pack
         self.readings = readings_of(kind)
         subjects = exp.alias_(state.location(kind.name), "s", table=True)
@@ -403,6 +406,8 @@ class _Maker:
         if is_apart or (read.how <= {"is null"} and (kind.base == "text" or kind.target not in self.pack.kinds)):
             if kind.base in ("text", "ref"):
                 return [FRESH, *nothing]
+        if self.numbers and kind.is_number:
+            return [*self.numbers, *nothing]
         if one.default is not None:
             return [one.default]
         if nothing:

@@ -59,19 +59,28 @@ class Subject:
     """One subject with its moves: `counts` says how often each is taken, `value` what anything comes to then."""
 
     def __init__(
-        self, state: State, pack: Pack, kind: KindDef, key: str, moves: Moves, most: int, past: Past | None = None
+        self,
+        state: State,
+        pack: Pack,
+        kind: KindDef,
+        key: str,
+        moves: Moves,
+        most: int,
+        past: Past | None = None,
+        program: Program | None = None,
+        counts: Sequence[Whole] | None = None,
     ) -> None:
         self.state, self.kind, self.key, self.moves = state, kind, key, moves
         self.past = past
-        self.program = Program()
-        self.counts = [self._count(place, most) for place in range(len(moves.moved))]
+        self.program = Program() if program is None else program
+        self.counts = list(counts or [self._count(place, most) for place in range(len(moves.moved))])
         for group, size in enumerate(moves.groups):
             parts = [c for c, m in zip(self.counts, moves.moved, strict=True) if m.held == group]
             self.program.require(self.program.is_at_most(self.program.plus(*parts), constant(size)))
         self.graph = Graph(pack)
         self.readings = {(r.line is not None, r.name): place for place, r in enumerate(moves.readings)}
         self.changing = self._changing()
-        self.translation = Translation(self.program, pack, self._read)
+        self.translation = self._translation(pack)
         self.known: dict[Planned, Value | Untranslatable] = {}
         self.constants: dict[Node, Value] = {}
         self.own = table(f"{kind.name}#own", "work")
@@ -80,6 +89,9 @@ class Subject:
         columns = state.db.run(exp.select(exp.Star()).from_(self.own)).description or ()
         values = state.db.rows(exp.select(exp.Star()).from_(self.own))[0]
         self.row: dict[str, Any] = dict(zip((one[0] for one in columns), values, strict=True))
+
+    def _translation(self, pack: Pack) -> Translation:
+        return Translation(self.program, pack, self._read)
 
     def put(self) -> None:
         """Put everything that can be to the program, so that it leaves out whatever stops a run."""

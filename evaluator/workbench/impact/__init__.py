@@ -1,0 +1,1 @@
+"""Whom a change of rules would affect, before it is adopted."""
