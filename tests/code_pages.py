@@ -107,12 +107,13 @@ def page(code: str) -> str:
     parts.append(f"**Why**: {about.why}.\n\n**Fix**: {with_code(about.fix)}.")
     wanted, said = preferred(code), shown_as(code)
     if wanted is not None:
-        parts.append(f"## Avoid\n\nIn `{wanted.file}`:\n\n{_fenced('yaml', dedent(wanted.before))}")
+        language = Path(wanted.file).suffix[1:]
+        parts.append(f"## Avoid\n\nIn `{wanted.file}`:\n\n{_fenced(language, dedent(wanted.before))}")
     if said is not None:
         heading = "It says:" if wanted is not None else "## Example"
         parts.append(f"{heading}\n\n{_fenced('text', said)}")
     if wanted is not None:
-        parts.append(f"## Prefer\n\n{_fenced('yaml', dedent(wanted.after)) if wanted.after else 'Leave it out.'}")
+        parts.append(f"## Prefer\n\n{_fenced(language, dedent(wanted.after)) if wanted.after else 'Leave it out.'}")
     return "\n\n".join(parts) + "\n"
 
 

@@ -91,6 +91,18 @@ def without_padding(text: str) -> str:
     return re.sub(r"(?<=\S) {2,}(?=#)", "  ", re.sub(r"^([ -]*[^\s:#'\"]+:) {2,}(?=[^\s#])", r"\1 ", text, flags=re.M))
 
 
+def without_brackets_indented(text: str) -> str:
+    """Return a text in which lines inside brackets are not indented: they stand where what opened them stood."""
+    inside: set[int] = set()
+    opened: list[int] = []
+    for token in yaml.scan(text, Loader=yaml.SafeLoader):
+        if isinstance(token, yaml.FlowMappingStartToken | yaml.FlowSequenceStartToken):
+            opened.append(token.start_mark.line)
+        elif isinstance(token, yaml.FlowMappingEndToken | yaml.FlowSequenceEndToken):
+            inside |= set(range(opened.pop() + 1, token.end_mark.line + 1))
+    return "\n".join(line.lstrip() if n in inside else line for n, line in enumerate(text.split("\n")))
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda path: path.relative_to(RULES).as_posix())
 def test_whatever_the_layout_the_same_text_comes_back(file: Path) -> None:
     written = file.read_text(encoding="utf-8")
@@ -100,7 +112,7 @@ def test_whatever_the_layout_the_same_text_comes_back(file: Path) -> None:
     made = formatted(other)
     assert meaning(made) == meaning(other)
     assert formatted(made) == made
-    assert without_padding(made) == text
+    assert without_brackets_indented(without_padding(made)) == without_brackets_indented(text)
 
 
 MESSY = """\
@@ -228,7 +240,7 @@ def test_a_pack_begun_is_right(place: str, tmp_path: Path) -> None:
     assert folder.name == place
     assert load_pack(folder).name == place
     outcomes = list(run_cases(folder))
-    assert len(outcomes) == 2
+    assert len(outcomes) == 3
     assert all(outcome.is_ok for outcome in outcomes)
     result = run(folder, sample_data(folder), SAMPLE_YEAR, tmp_path / "result")
     grades = [row["grade"] for row in rows_of(result, "subjects/member")]

@@ -16,7 +16,7 @@ def prove(
         int | None, typer.Option(min=1900, max=2999, help="The year whose rules are looked at [the last they are for].")
     ] = None,
     records: Annotated[int, typer.Option(min=1, max=10_000, help="How many records of each sort are looked at.")] = 200,
-    seconds: Annotated[float, typer.Option(min=0.1, help="The time for one search.")] = 5.0,
+    seconds: Annotated[float, typer.Option(min=0.1, help="The time for one search.")] = 2.0,
     format: Annotated[TextOrJson, typer.Option(help="How to print.")] = TextOrJson.text,
 ) -> None:
     """Prove what the rules come to for every possible subject.

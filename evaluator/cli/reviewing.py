@@ -94,7 +94,7 @@ def situations(
     format: Annotated[Form, typer.Option(help="How to print.")] = Form.text,
     lang: Lang = None,
 ) -> None:
-    """List the situations of a run: all that rules told apart in its year.
+    """List all situations that the rules told apart.
 
     Each with how many are in it, the conditions that hold, what follows, and an example; marked where it is new.
     """

@@ -341,7 +341,8 @@ class Program:
         solver = self.solver.CpSolver()
         solver.parameters.num_workers = 1  # the same answer every time
         solver.parameters.random_seed = 0
-        solver.parameters.max_time_in_seconds = seconds
+        solver.parameters.max_deterministic_time = seconds  # counted in work done, so that it ends the same everywhere
+        solver.parameters.max_time_in_seconds = 4 * seconds
         status = solver.solve(model)
         if status == self.solver.INFEASIBLE:
             return Solution("none", is_least=True)

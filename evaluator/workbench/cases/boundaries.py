@@ -72,11 +72,12 @@ def write_boundaries(folder: Path, out: Path, progress: Callable[[str], None] = 
     made: list[tuple[Path, str]] = []
     count: Counter[str] = Counter()
     found = list(thresholds(pack))
+    filled: set[str] = set()
     with closing(Bench()) as bench:
         for place, threshold in enumerate(found, 1):
             progress(f"threshold {place} of {len(found)}")
             try:
-                written = _case_at(pack, threshold, year, bench)
+                written = _case_at(pack, threshold, year, bench, filled)
             except Unsettable as why:
                 result.without.append((threshold, str(why)))
                 continue
@@ -115,8 +116,11 @@ def thresholds(pack: Pack) -> Iterator[Threshold]:
     return iter(sorted(found.values(), key=lambda one: one.at))
 
 
-def _case_at(pack: Pack, threshold: Threshold, year: int, bench: Bench) -> Written:
-    """Return the case of a threshold; raise Unsettable with the reason where there can be none."""
+def _case_at(pack: Pack, threshold: Threshold, year: int, bench: Bench, filled: set[str]) -> Written:
+    """Return the case of a threshold; raise Unsettable with the reason where there can be none.
+
+    `filled` are the kinds all whose fields were found to be needed.
+    """
     look = threshold.look
     kind = pack.kinds.get(look.over.owner)
     name = look.of.partition(".")[2]
@@ -129,9 +133,10 @@ def _case_at(pack: Pack, threshold: Threshold, year: int, bench: Bench) -> Writt
     near = _near(kind, threshold)
     given = _beside(kind, look, threshold) | near.beside
     failed = ""
-    for filled in ({}, _filled(pack, kind, year)):
+    everything = _filled(pack, kind, year)
+    for others in [everything] if kind.name in filled else [{}, everything]:
         rows: list[Cells] = [
-            {**_key(kind, number, side), **filled, **given, near.column: value}
+            {**_key(kind, number, side), **others, **given, near.column: value}
             for number, (side, value) in enumerate(near.values, 1)
         ]
         title = said_in(pack.language, "boundary", threshold.text, look.of)
@@ -141,6 +146,8 @@ def _case_at(pack: Pack, threshold: Threshold, year: int, bench: Bench) -> Writt
         except Stop as stopped:
             failed = f"the run stops: {stopped.problems[0].message}"
             continue
+        if others:
+            filled.add(kind.name)
         if len({str(row[name]) for row in found}) == 1:
             raise Unsettable("something else decides: all three come out alike")
         keys = [{key: row[key] for key in kind.table.key} for row in rows]

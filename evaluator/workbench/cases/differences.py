@@ -50,7 +50,7 @@ def _of_row(state: State, row: ExpectedRow) -> Iterator[Difference]:
     if not found:
         yield Difference(row.at, f"there is no {row.kind} {row.key}", "")
         return
-    for wanted, stored in zip(row.values, found[0], strict=True):
+    for wanted, stored in zip(row.values, found[0][: len(row.values)], strict=True):
         value = exact_value(wanted, stored)
         if value != wanted.value:
             said = f"{wanted.name} of {row.key} is {shown_value(value)}"

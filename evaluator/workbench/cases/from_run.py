@@ -95,7 +95,7 @@ class _Writing:
                 for field, value in zip(fields, found, strict=True)
                 if value is not None and value != ""
             }
-            if kind is not None and kind.display in cells and kind.display not in made.key and not self.keeps_names:
+            if kind is not None and kind.display in cells and self._is_renamed(kind):
                 cells[kind.display] = key
             listed.append(cells | self._unfolded(made, sid))
         return listed
@@ -109,13 +109,17 @@ class _Writing:
         target = self.pack.tables[field.type.target]
         by = field.by or target.key
         kind = self.pack.kinds.get(target.name)
-        is_renamed = (
-            kind is not None and not self.keeps_names and kind.display not in target.key and by[0] == kind.display
-        )
+        is_renamed = kind is not None and self._is_renamed(kind) and by[0] == kind.display
         first = next((name for name in by if name in target.key), by[0])
         if (is_renamed and len(target.key) == 1) or (target.key == (first,)):
             return Name(TEXT, True, own.place, (*own.hops, own.leaf), target.name, "#key")
         return Name(target.fields[first].type, True, own.place, (*own.hops, own.leaf), target.name, first)
+
+    def _is_renamed(self, kind: KindDef) -> bool:
+        """Whether subjects are called by their keys, so that no name of anybody is told."""
+        shown_by = kind.table.fields[kind.display].type
+        is_name = kind.display not in kind.table.key and shown_by.base == "text" and not shown_by.values
+        return is_name and not self.keeps_names
 
     def _unfolded(self, made: TableDef, sid: int) -> dict[str, object]:
         """Return the cells that rows are unfolded from."""
@@ -188,10 +192,8 @@ class _Writing:
         )
         ran = self.state.db.run(there)
         heads = [one[0] for one in ran.description or ()]
-        found = ran.fetchone()
-        if found is None:
-            return []
-        values = dict(zip(heads, found, strict=True))
+        found = ran.fetchall()
+        values = dict(zip(heads, found[0], strict=True)) if found else {}
         if not values.get("is_assessed"):
             return []
         cells: list[Cells] = []

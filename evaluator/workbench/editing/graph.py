@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, replace
 
 from evaluator.diagnostics import Span
 from evaluator.engine.plan import Graph, Value
@@ -19,6 +19,7 @@ from evaluator.pack.definitions import (
 )
 from evaluator.pack.nodes import Name
 from evaluator.report.words import name_of, say
+from evaluator.workbench.checking.shapes import formulas_in
 
 SORTS = ("table", "measure", "line", "verdict", "roster")
 COLORS = {
@@ -180,9 +181,10 @@ class _Reader:
             *((Value(kind.name, "verdict", made.name), made) for made in kind.verdicts.values()),
         ]
         for value, made in defined:
+            alone = replace(made, items=()) if isinstance(made, LineDef) else made
             aggregate = None if isinstance(made, VerdictDef) else made.aggregate
             sources = [aggregate.source] if aggregate is not None and not aggregate.is_peers else []
-            for source in [*sources, *self._tables_read(formulas_of(made))]:
+            for source in [*sources, *self._tables_read(formulas_in(alone))]:
                 self._join(table_key(source), key_of(value))
 
     def _read_roster(self, kind: KindDef, roster: RosterDef) -> None:
@@ -193,19 +195,6 @@ class _Reader:
             for part in formula.node.walk() if formula is not None else ():
                 if isinstance(part, Name) and (found := self.graph.value_of(part.owner, part.leaf)) is not None:
                     self._join(key_of(found), roster_key(roster))
-
-
-def formulas_of(made: object) -> Iterator[Formula]:
-    """Give the formulas of a measure, line or verdict, but not of the lines below a line."""
-    if isinstance(made, Formula):
-        yield made
-    elif isinstance(made, tuple):
-        for part in made:
-            if not isinstance(part, LineDef):
-                yield from formulas_of(part)
-    elif is_dataclass(made) and not isinstance(made, Span):
-        for one in fields(made):
-            yield from formulas_of(getattr(made, one.name))
 
 
 def key_of(value: Value) -> str:

@@ -36,7 +36,7 @@ def prove(
     folder: Path,
     year: int | None = None,
     bounds: Bounds = Bounds(),  # noqa: B008 - frozen
-    seconds: float = 5.0,
+    seconds: float = 2.0,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Proof:
     """Prove or refute everything that is stated of a pack's subjects.
