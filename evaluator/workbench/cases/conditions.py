@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from evaluator.pack.definitions import Formula
-from evaluator.pack.nodes import Call, Case, Compare, Const, Junction, Lookup, Name, Node, Not, Recall
+from evaluator.pack.nodes import Call, Case, Compare, Const, IsNull, Junction, Lookup, Name, Node, Not, Recall
 
 ORDERED = ("<", "<=", ">", ">=")
 Guard = tuple[Node, bool]
@@ -63,6 +63,8 @@ def leaves(node: Node, guards: tuple[Guard, ...] = ()) -> Iterator[Leaf]:
                 for part in parts:
                     yield from leaves(part, guards)
                 return
+            case Not(operand=IsNull()):  # `is not null` is one condition, and written as one
+                yield Leaf(node, guards)
             case Not(operand=operand):
                 yield from leaves(operand, guards)
                 return

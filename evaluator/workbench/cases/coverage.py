@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 
 from evaluator.diagnostics import Diagnostic, Problems, Span
@@ -13,6 +14,7 @@ from evaluator.engine.state import points_column
 from evaluator.pack.check import load_pack
 from evaluator.pack.definitions import KindDef, Pack, VerdictDef
 from evaluator.report.text import as_table
+from evaluator.report.words import plain_fraction
 from evaluator.workbench.cases.conditions import leaves, lookups
 from evaluator.workbench.cases.excused import Excused
 from evaluator.workbench.cases.looks import Look, is_settled, looks
@@ -203,4 +205,4 @@ def _of_look(pack: Pack, look: Look) -> Iterator[Target]:
 def _plain(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return str(value)
+    return plain_fraction(value) if isinstance(value, Fraction) else str(value)
