@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 from evaluator.diagnostics import Problems, Span, Stop
@@ -27,7 +28,7 @@ from evaluator.workbench.proving.reached import reached
 from evaluator.workbench.proving.setting import Setting
 from evaluator.workbench.proving.signs import DOWN, SAME, UP, Sign, directions
 from evaluator.workbench.proving.somebody import Somebody, Standings, key_in
-from evaluator.workbench.proving.witnesses import shown_by_cases
+from evaluator.workbench.proving.witnesses import Shown, shown_by_cases
 
 SIGNS: dict[str, Sign] = {"more": UP, "less": DOWN, "neither": SAME}
 
@@ -38,16 +39,19 @@ def prove(
     bounds: Bounds = Bounds(),  # noqa: B008 - frozen
     seconds: float = 2.0,
     progress: Callable[[str], None] = lambda _: None,
+    shown: Shown | None = None,
 ) -> Proof:
     """Prove or refute everything that is stated of a pack's subjects.
 
     `year` is the year whose rules are looked at; left out, the last one the pack is in force in or has a case of.
-    `seconds` is the time for one search. Raises Stop where the pack is wrong, or the solver is not installed.
+    `seconds` is the time for one search. `shown` is what subjects of its cases come to, where these have been run
+    already. Raises Stop where the pack is wrong, or the solver is not installed.
     """
     Program()  # raises Stop without a solver
     pack = load_pack(folder)
     chosen = year if year is not None else _year_of(pack)
     pack = as_in_force(pack, pack.period.ends(chosen))
+    of_cases = cache(lambda: shown_by_cases(folder) if shown is None else shown)
     statements: list[Statement] = []
     needless: list[str] = []
     with closing(Bench()) as bench, closing(Standings(pack, chosen, bench)) as standings:
@@ -55,7 +59,7 @@ def prove(
             if kind.score is None and not kind.verdicts:
                 continue
             progress(f"proving {kind.name}")
-            found = list(_of_kind(pack, kind, chosen, bounds, seconds, standings))
+            found = list(_of_kind(pack, kind, chosen, bounds, seconds, standings, of_cases))
             kept, unused = _excepted(kind, found)
             statements += kept
             needless += unused
@@ -82,7 +86,13 @@ def _year_of(pack: Pack) -> int:
 
 
 def _of_kind(
-    pack: Pack, kind: KindDef, year: int, bounds: Bounds, seconds: float, standings: Standings
+    pack: Pack,
+    kind: KindDef,
+    year: int,
+    bounds: Bounds,
+    seconds: float,
+    standings: Standings,
+    shown: Callable[[], Shown],
 ) -> Iterator[Statement]:
     proofs = kind.proofs
     declared = {str(one.of): SIGNS[one.is_] for one in (proofs.better if proofs is not None else [])}
@@ -108,7 +118,7 @@ def _of_kind(
         somebody,
         declared,
         open_,
-        lambda: shown_by_cases(pack.folder),
+        shown,
     )
     for verdict in kind.verdicts.values():
         if verdict.form == "rules":
