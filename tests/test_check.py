@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import test_random_packs as random_packs
-from conftest import ROOT, SLOW, rows_of, write_pack
+from conftest import ROOT, SLOW, examples, rows_of, write_pack
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plain import World
@@ -141,7 +141,7 @@ def check_decided(pack: Pack, out: Path) -> int:
 
 
 @given(random_packs.packs(), random_packs.worlds())
-@settings(max_examples=6, **SLOW)
+@settings(max_examples=examples(6), **SLOW)
 def test_what_is_said_of_random_packs_is_so_in_their_runs(
     tmp_path: Path, pack: random_packs.Random, world: World
 ) -> None:
@@ -217,7 +217,7 @@ def grades(*conditions: str) -> str:
     return f"verdicts:\n  grade:\n    rules:\n{rules}      - {{otherwise: rest}}\n"
 
 
-@settings(max_examples=40, **SLOW)
+@settings(max_examples=examples(40), **SLOW)
 @given(
     st.lists(st.integers(0, 12).map(lambda n: Fraction(n, 2)), min_size=2, max_size=2, unique=True),
     st.sampled_from(["<", "<="]),

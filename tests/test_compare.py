@@ -13,7 +13,7 @@ from typing import Any
 
 import oracle
 import pytest
-from conftest import DATA, ROOT, RULES, SLOW, bytes_of, empty_folder, rows_of, write_csv, write_pack
+from conftest import DATA, ROOT, RULES, SLOW, bytes_of, empty_folder, examples, rows_of, write_csv, write_pack
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from python_calamine import CalamineWorkbook
@@ -476,7 +476,7 @@ def plainly(before: Path, after: Path) -> dict[tuple[str, str], set[str]]:
     return {place: names for place, names in found.items() if names}
 
 
-@settings(max_examples=12, **SLOW)
+@settings(max_examples=examples(12), **SLOW)
 @given(two_sides())
 def test_random_changes(tmp_path: Path, sides: tuple[dict[str, Any], dict[str, Any]]) -> None:
     before, after = (run_of(side, tmp_path / name) for side, name in zip(sides, "ab", strict=True))

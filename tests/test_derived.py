@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import empty_folder, write_csv, write_pack
+from conftest import empty_folder, examples, write_csv, write_pack
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -123,7 +123,7 @@ def half(row: Row) -> Fraction | None:
     cuts_rows,
     st.randoms(use_true_random=False),
 )
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_fields_from_other_rows(
     pack: Pack, tmp_path: Path, parts: list[Any], wholes: list[Any], cuts: dict[tuple[str, Decimal], int], chance: Any
 ) -> None:

@@ -21,6 +21,7 @@ from conftest import (
     award_name,
     awards_of,
     empty_folder,
+    examples,
     figures,
     history_of,
     rows_of,
@@ -236,7 +237,7 @@ ROSTER = """
         max_size=25,
     ),
 )
-@settings(max_examples=12, **SLOW)
+@settings(max_examples=examples(12), **SLOW)
 def test_ranks(ranks: Pack, tmp_path: Path, rows: list[tuple[str, str, str, str]]) -> None:
     """Ranks are what their names say, within groups, over ties; whoever is not ranked comes last and has none."""
     data = empty_folder(tmp_path / "data")

@@ -18,7 +18,7 @@ from unittest import mock
 
 import pytest
 import test_score
-from conftest import SLOW, empty_folder, rows_of, write_csv, write_pack
+from conftest import SLOW, empty_folder, examples, rows_of, write_csv, write_pack
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from plain import YEAR_END, Aggregate, At, HasStoppedError, Line, Order, Quota, Roster, Whole, World
@@ -728,7 +728,7 @@ def compare_roster(rows: list[dict[str, Any]], kind: str, roster: Roster, world:
 
 
 @given(packs(), worlds())
-@settings(max_examples=15, **SLOW)
+@settings(max_examples=examples(15), **SLOW)
 def test_random_packs(tmp_path: Path, pack: Random, world: World) -> None:
     """Every value of every subject, and every rank, is what the plain program says; or the run stops as it says."""
     check(tmp_path / "home", pack, world)

@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from conftest import SLOW, award_name, awards_of, empty_folder, subjects_of, write_csv, write_pack
+from conftest import SLOW, award_name, awards_of, empty_folder, examples, subjects_of, write_csv, write_pack
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -298,7 +298,7 @@ def ids_of(line: dict[str, Any]) -> Iterable[str]:
 
 
 @given(trees(), works)
-@settings(max_examples=25, **SLOW)
+@settings(max_examples=examples(25), **SLOW)
 def test_random_scores(tmp_path: Path, tree: dict[str, Any], records: list[Any]) -> None:
     """Points of every line, and what is left of each record after each line from its own to the total."""
     home = empty_folder(tmp_path / "scores")

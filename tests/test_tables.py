@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import xlsxwriter
-from conftest import empty_folder, write_csv, write_pack
+from conftest import empty_folder, examples, write_csv, write_pack
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -222,7 +222,7 @@ WIDE = {code: code - 0xFEE0 for code in range(0xFF10, 0xFF5B) if chr(code).isaln
 
 
 @given(st.lists(st.tuples(st.decimals(-(10**11), 10**11, places=9), st.integers(0, 7)), min_size=1, max_size=40))
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(15), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_numbers_are_exact(pack: Pack, tmp_path: Path, numbers: list[tuple[Decimal, int]]) -> None:
     """However a number is written, it is read exactly, and rounded half away from zero to six places."""
     cells = []
@@ -407,7 +407,7 @@ acts_rows = st.tuples(keys, *(pools[field] for field in FIELDS), people, people)
 
 
 @given(st.lists(acts_rows, max_size=14), st.lists(st.tuples(keys, people, st.just("x")), max_size=6))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_nothing_is_lost(pack: Pack, tmp_path: Path, acts: list[Any], visits: list[Any]) -> None:
     """Each row is typed or rejected, for every cell that is wrong and for none that is right."""
     found = read(pack, write(empty_folder(tmp_path / "data"), acts, visits))
