@@ -19,13 +19,13 @@ test: $(VENV)/dev
 	$(BIN)/ruff check evaluator tests fixtures
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist worksteal
 
 # what takes minutes: every subject of every place is explained, and random packs and data are tried more often
 test-all: $(VENV)/dev
 	EVALUATOR_ALL=1 $(BIN)/pytest -n 2 tests/test_places.py -k explanations
 	EVALUATOR_ALL=1 $(BIN)/pytest -n 2 $(addprefix tests/test_, $(addsuffix .py, \
-	  check compare derived lower properties random_packs score tables))
+	  check compare derived explain impact lower properties prove random_packs recall score solve tables))
 
 bench: $(VENV)/dev
 	$(BIN)/python tests/bench/bench.py

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from collections import Counter, defaultdict
@@ -312,6 +313,7 @@ def test_a_value_with_which_a_run_stops_says_why(small: tuple[Path, Path], tmp_p
     ]  # fmt: skip
 
 
+@pytest.mark.skipif(not os.environ.get("EVALUATOR_ALL"), reason="it takes long: make test-all")
 def test_daguan_tried_with_other_marks_is_daguan_with_other_marks(runs: dict[int, Path], tmp_path: Path) -> None:
     asked = Asked(RULES, RULES, DATA / "2021", 2021, (runs[2020],), sweep="member.grade:优秀:total=85..91/6")
     found = impact(asked).sweep

@@ -10,7 +10,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from conftest import write_pack
+from conftest import examples, write_pack
 
 from evaluator.diagnostics import Stop
 from evaluator.report.proofs import Proof, Statement
@@ -275,7 +275,7 @@ def steps(one: Drawn) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
             yield (counts, more) if worth > 0 else (more, counts)
 
 
-@pytest.mark.parametrize("seed", range(14))
+@pytest.mark.parametrize("seed", range(examples(14)))
 def test_against_plain_arithmetic(seed: int, tmp_path: Path) -> None:
     """Nothing is called proved that a plain count refutes; the cheapest ways are the cheapest."""
     one = drawn(seed)

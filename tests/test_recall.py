@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from conftest import rows_of, write_csv, write_pack
+from conftest import examples, rows_of, write_csv, write_pack
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -104,7 +104,7 @@ def told(results: dict[int, Result], gap: str) -> Result:
     }
 
 
-@settings(max_examples=4)
+@settings(max_examples=examples(4))
 @given(
     seed=st.integers(0, 10**6),
     gap=st.sampled_from(["breaks", "skipped"]),

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import DATA, ROOT, RULES, locked, rows_of, shared_folder, write_csv, write_pack
+from conftest import DATA, ROOT, RULES, examples, locked, rows_of, shared_folder, write_csv, write_pack
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sayings import half_away
@@ -416,7 +416,7 @@ RECORDS = st.lists(st.tuples(st.sampled_from(KINDS), st.booleans()), max_size=4)
 MOST = 3
 
 
-@settings(max_examples=5, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(5), suppress_health_check=list(HealthCheck))
 @given(rules(), st.lists(RECORDS, min_size=5, max_size=5))
 def test_nothing_less_would_do(
     tmp_path_factory: pytest.TempPathFactory, made: Rules, people: list[list[Record]]
