@@ -10,6 +10,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+import yaml
 from conftest import examples, write_pack
 
 from evaluator.diagnostics import Stop
@@ -177,6 +178,52 @@ def test_which_way_is_better(tmp_path: Path) -> None:
     more = stated("more", "    prove: {better: [{of: gaps, is: more}]}\n")
     assert (more.status, more.grounds.partition(" with")[0]) == ("refuted", "high becomes low")
     assert stated("not", "    prove: {better: [{of: gaps, is: neither, because: chance}]}\n").status == "proved"
+
+
+FALSE = {
+    # what is asked: what a person is like, and the statement that must not be called proved
+    "who is not ranked, the better they are": ("""
+        not_ranked: [{when: talks > 3, reason: busy enough}]
+        verdicts:
+          grade: {levels: [low, high], rules: [{is: high, when: is_ranked}, {otherwise: low}]}
+        """, "monotone", "grade"),
+    "a verdict that those who do best do not get": ("""
+        score: {items: [{id: prize, when: tier = 'high', points: 5}]}  # and unknown is not high
+        verdicts:
+          tier:
+            optional: true
+            levels: [low, high]
+            rules: [{is: low, when: misses >= 4}, {is: high, when: misses >= 2}]
+        """, "monotone", "total"),
+    "a field that follows from records": ("""
+        fields: {id: text, is_busy: {any: sort = 'a', of: works}}
+        score: {items: [{id: idle, when: not is_busy, points: 20}, {id: talks, each: works, points: 1}]}
+        """, "monotone", "total"),
+    "a fixed veto that gives less for more": ("""
+        fields: {id: text, senior: {type: boolean, default: false}}
+        score:
+          items: [{id: talks, each: works, where: sort = 'a', points: 5}]
+          veto: [{when: senior, to: 20 - talks}]
+        """, "monotone", "total"),
+    "marks from 5 that nobody gave": ("""
+        score: {items: [{id: taste, judged: [5, 10], by: the board}]}
+        prove: {total: [5, 10]}
+        """, "total", "total"),
+    "who has no place, as only some are put in order": ("""
+        fields: {id: text, senior: {type: boolean, default: false}}
+        measures: {place: {rank: talks desc, within: all, where: senior}}
+        verdicts: {grade: {levels: [low, high], rules: [{is: high, when: place <= 3}, {is: low, when: place > 3}]}}
+        """, "decided", "grade"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("rules, statement, of", FALSE.values(), ids=FALSE)
+def test_never_proved_of_what_is_false(rules: str, statement: str, of: str, tmp_path: Path) -> None:
+    """Each of these is false of somebody, and one has to look twice to see of whom."""
+    whole, more = yaml.safe_load(dedent(PERSON)), yaml.safe_load(dedent(rules))
+    measures = whole["measures"] | more.pop("measures", {})
+    person = yaml.safe_dump(whole | more | {"measures": measures}, sort_keys=False)
+    assert found(proof_of(tmp_path, person=person), statement, of).status != "proved"
 
 
 def test_years_before(tmp_path: Path) -> None:

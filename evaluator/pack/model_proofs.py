@@ -56,5 +56,3 @@ class Proofs(Model):
         if self.share is not None and not 0 < self.share <= 1:
             raise PydanticCustomError("value", "a share is more than 0 and at most 1")
         return self
-
-

@@ -35,6 +35,8 @@ def total(one: Values, other: Values) -> Values:
     """Return the sums of two values."""
     if one.is_empty or other.is_empty:
         return NOTHING
+    if pairs := _pairs(one, other):
+        return Values.of(a + b for a, b in pairs)
     low, high = sum_of(one.lowest, other.lowest), sum_of(one.highest, other.highest)
     return Values.of([low]) if low is not None and low == high else Values.between(low, high, _grain(one, other))
 
@@ -43,13 +45,21 @@ def product(one: Values, other: Values) -> Values:
     """Return the products of two values."""
     if one.is_empty or other.is_empty:
         return NOTHING
-    if one.points is not None and other.points is not None and len(one.points) * len(other.points) <= MOST_POINTS:
-        return Values.of(a * b for a in one.points for b in other.points)
+    if pairs := _pairs(one, other):
+        return Values.of(a * b for a, b in pairs)
     ends = [_times(a, b) for a in _ends(one) for b in _ends(other)]
     (is_low, low), (is_high, high) = min(ends), max(ends)
     steps = (one.step, other.step)
     grain = steps[0] * steps[1] if steps[0] is not None and steps[1] is not None else None
     return Values.between(None if is_low else low, None if is_high else high, grain or None)
+
+
+def _pairs(one: Values, other: Values) -> list[tuple[Fraction, Fraction]]:
+    """Return each value of one with each of the other, where they are few; nothing otherwise."""
+    ours, theirs = one.points, other.points
+    if ours is None or theirs is None or len(ours) * len(theirs) > MOST_POINTS:
+        return []
+    return [(a, b) for a in ours for b in theirs]
 
 
 def _ends(values: Values) -> tuple[_End, _End]:

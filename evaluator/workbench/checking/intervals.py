@@ -73,6 +73,20 @@ class Values:
         return [low[1] for low, _ in self.parts] if all(low == high for low, high in self.parts) else None
 
     @property
+    def size(self) -> int | None:
+        """How many values there are in it; None where there is no end to them.
+
+        >>> Values.between(Fraction(1), Fraction(4), Fraction(1)).size
+        4
+        """
+        points = self.points
+        if points is not None:
+            return len(points)
+        if self.grain is None or self.lowest is None or self.highest is None:
+            return None
+        return sum(int((high[1] - low[1]) / self.grain) + 1 for low, high in self.parts)
+
+    @property
     def step(self) -> Fraction | None:
         """A number of which all values are multiples; None where none is known."""
         if self.grain is not None:

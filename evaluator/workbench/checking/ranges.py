@@ -157,8 +157,11 @@ class Ranges:
         return made.join(levels) if verdict.type.values or verdict.model.override_by is not None else made
 
     def _aggregate(self, made: AggregateDef, kind: Type) -> Values:
-        if made.function in ("count", "distinct"):
+        if made.function == "count":
             return COUNT
+        if made.function == "distinct":
+            size = self.of(made.operand.node).size if made.operand is not None else None
+            return COUNT if size is None else Values.between(Fraction(0), Fraction(size), ONE)
         if made.function == "rank":
             return Values.between(ONE, None, ONE)
         if made.function == "any" or made.operand is None:

@@ -7,26 +7,27 @@ for every subject. What a solver cannot be told exactly is a free value of its t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import floor
 from typing import TypeVar
 
 from evaluator.engine.conditions import signature
-from evaluator.engine.plan import Graph, own_nodes
 from evaluator.engine.plan import Value as Planned
+from evaluator.engine.plan import own_nodes
 from evaluator.engine.state import State
-from evaluator.pack.definitions import AggregateDef, Formula, KindDef, LineDef, MeasureDef, Pack, VerdictDef
+from evaluator.pack.definitions import AggregateDef, KindDef, LineDef, MeasureDef, Pack, VerdictDef
 from evaluator.pack.nodes import Name, Node, Recall
 from evaluator.pack.types import NUMBER, Type
-from evaluator.solve.arithmetic import Choice, Number, Translation, Truth, Value
+from evaluator.solve.arithmetic import Choice, Number, Translation, Truth, Value, half_away
 from evaluator.solve.moves import Moves, readings_of
 from evaluator.solve.program import FALSE, TRUE, Program, Untranslatable, Whole, constant
-from evaluator.solve.score import Subject
 from evaluator.solve.written import FRESH, Written
 from evaluator.sql.ratio import UNIT
 from evaluator.workbench.proving.formulas import texts_in
-from evaluator.workbench.proving.signs import DOWN, MIXED, SAME, UP, Sign, Signs, possible_values
+from evaluator.workbench.proving.possible import Possible
+from evaluator.workbench.proving.signs import DOWN, MIXED, SAME, UP, Sign, Signs
 
 V = TypeVar("V", Number, Truth, Choice)
 
@@ -69,7 +70,7 @@ class Loose(Translation):
             return self.free.free(label, node.type, node.nullable, sign)  # type: ignore[return-value]
 
 
-class Anyone(Subject):
+class Anyone(Possible):
     """Any subject; with `before`, the same subject after things got better, as `signs` say what is better."""
 
     def __init__(
@@ -77,18 +78,12 @@ class Anyone(Subject):
     ) -> None:
         self.signs, self.bounds, self.before = signs, bounds, before
         self.chosen: dict[str, Value | Whole] = {}
-        self.is_free: set[Planned] = set()  # values that are taken for anything, as they cannot be translated
         nothing = Moves(1, readings_of(kind), {}, [], [], [], Written(state))
         program = before.program if before is not None else Program()
-        super().__init__(state, state.pack, kind, key, nothing, bounds.records, None, program)
-        for one in kind.not_assessed:
-            program.require(-self.translation.condition(one.when))
+        super().__init__(state, kind, key, nothing, bounds.records, program)
 
     def _translation(self, pack: Pack) -> Translation:
         return Loose(self.program, pack, self._read, self)
-
-    def _changing(self) -> set[Planned]:
-        return {value for value in Graph(self.state.pack).reads if value.kind == self.kind.name}
 
     def _depends(self, node: Node) -> bool:
         return any(isinstance(part, (Name, Recall)) for part in own_nodes(node))
@@ -130,20 +125,15 @@ class Anyone(Subject):
 
     def _any(self, label: str, kind: Type, is_nullable: bool, low: int | None) -> Value:
         program, most = self.program, self.bounds.number
-        if kind.values and not kind.is_number or kind.base in ("text", "date", "ref") or kind.values:
-            options = list(kind.values) or [*dict.fromkeys(["", *texts_in(self.kind), FRESH])]
-            if kind.base in ("date", "ref") and not kind.values:
-                raise Untranslatable(f"{label} is a {kind.base}")
-            lits = [program.literal() for _ in options]
-            program.require(program.is_at_most(program.count(lits), constant(1)))
-            if not is_nullable:
-                program.require(*lits)
-            choice = Choice(tuple(zip(options, lits, strict=True)))
-            return self.translation.as_number(choice) if kind.is_number else choice
-        known = program.literal() if is_nullable else TRUE
+        if kind.values:
+            return self.one_of(kind.values, kind, is_nullable)
         if kind.base == "boolean":
-            yes = program.literal()
-            return Truth(program.both(known, yes), program.both(known, -yes))
+            return self.one_of([True, False], kind, is_nullable)
+        if kind.base == "text":
+            return self.one_of(list(dict.fromkeys(["", *texts_in(self.kind), FRESH])), kind, is_nullable)
+        if not kind.is_number:
+            raise Untranslatable(f"{label} is a {kind.base}")
+        known = program.literal() if is_nullable else TRUE
         scale = UNIT if kind.base == "number" else 1
         return Number(program.variable((-most if low is None else low) * scale, most * scale), constant(scale), known)
 
@@ -189,7 +179,6 @@ class Anyone(Subject):
         try:
             made = super().value(planned)
         except Untranslatable:
-            self.is_free.add(planned)
             made = self._instead(planned)
         self.known[planned] = made
         if self.before is not None:
@@ -201,8 +190,9 @@ class Anyone(Subject):
     def _instead(self, planned: Planned) -> Value:
         sign, label = self.signs.value(planned), f"{planned.part} {planned.name}"
         if planned.part == "line":
-            low = self.signs.lowest_points(next(one for one in self.kind.lines if one.id == planned.name))
-            return self.free(label, NUMBER, False, sign, None if low is None else int(low))
+            line = next(one for one in self.kind.lines if one.id == planned.name)
+            low = self.signs.ranges.line(line).lowest
+            return self.free(label, NUMBER, False, sign, None if low is None else floor(low))
         if planned.part == "measure":
             measure = self.kind.measures[planned.name]
             return self.free(label, measure.type, measure.nullable, sign)
@@ -211,10 +201,7 @@ class Anyone(Subject):
         if planned.part == "verdict":
             verdict = self.kind.verdicts[planned.name]
             return self.free(label, verdict.type, verdict.model.optional, sign)
-        return Truth(self.program.literal(), FALSE)
-
-    def _apart(self, _: str) -> Value:
-        return Truth(TRUE, FALSE)
+        raise Untranslatable(f"{label} is not known")
 
     # --- records ---
 
@@ -225,13 +212,13 @@ class Anyone(Subject):
             assert measure.value is not None
             return self.translation.stored(measure.value, measure.type)
         sign = self.signs.value(Planned(self.kind.name, "measure", name))
-        if made.function in ("count", "distinct", "rank"):
+        if made.function in ("count", "distinct", "rank") and not measure.nullable:
             return Number(self._counted(name), constant(1), TRUE)
         if made.function == "sum" and made.operand is not None:
-            values = possible_values(self.state.pack, made.operand.node)
-            if values is not None and not made.is_peers:
+            values = self.signs.points(made.operand.node)
+            if values is not None and not made.is_peers and not measure.nullable:
                 return self._sum_of(f"measure {name}", values, sign is MIXED)
-        return self.free(f"measure {name}", measure.type, measure.nullable, sign, self._low(measure, made))
+        return self.free(f"measure {name}", measure.type, measure.nullable, sign, self._low(measure))
 
     def _counted(self, name: str) -> Whole:
         """Return a count; of the same records, those that meet a condition are no more than all of them."""
@@ -240,10 +227,12 @@ class Anyone(Subject):
         assert made is not None
         label = f"measure {name}"
         if label not in self.chosen:
-            high = self.signs.highest(Name(measure.type, False, (0, 0), (), self.kind.name, name))
+            high = self.signs.ranges.named(self.kind.name, name).highest
             sign = self.signs.value(Planned(self.kind.name, "measure", name))
             low = 1 if made.function == "rank" else 0
-            count = self._whole(label, low, min(high or self.bounds.records, self.bounds.records), sign)
+            count = self._whole(
+                label, low, min(self.bounds.records, int(high) if high is not None else self.bounds.records), sign
+            )
             wholes = [
                 other for other, its in self.kind.measures.items() if its.aggregate and _is_all(its.aggregate, made)
             ]
@@ -251,27 +240,19 @@ class Anyone(Subject):
                 self.program.require(self.program.is_at_most(count, self._counted(other)))
         return self._whole(label, 0, 0, SAME)
 
-    def _low(self, measure: MeasureDef, made: AggregateDef) -> int | None:
-        low = self.signs.lowest(made.operand.node) if made.operand is not None else None
-        return 0 if low is not None and low >= 0 else None
+    def _low(self, measure: MeasureDef) -> int | None:
+        low = self.signs.ranges.named(self.kind.name, measure.name).lowest
+        return None if low is None else floor(low)
 
-    def _sum_of(self, label: str, values: frozenset[Fraction], is_mixed: bool) -> Number:
+    def _sum_of(self, label: str, values: Sequence[Fraction], is_mixed: bool) -> Number:
         """Return a sum of so many of each of a few values: better is more of those above nothing, fewer below."""
         made = self.translation
-        parts = [
-            made.multiply(
-                Number(
-                    self._whole(
-                        f"{label}: {value}", 0, self.bounds.records, MIXED if is_mixed else UP if value > 0 else DOWN
-                    ),
-                    constant(1),
-                    TRUE,
-                ),
-                Number(constant(value.numerator), constant(value.denominator), TRUE),
-            )
-            for value in sorted(values)
-            if value
-        ]
+        parts = []
+        for value in sorted(values):
+            worth = half_away(value * UNIT)  # as it is stored
+            sign = MIXED if is_mixed else UP if worth > 0 else DOWN
+            count = self._whole(f"{label}: {value}", 0, self.bounds.records, sign)
+            parts.append(self._scaled(self.program.times(count, worth), NUMBER))
         return made.add(*parts) if parts else Number(constant(0), constant(1), TRUE)
 
     def _sum(self, line: LineDef) -> Number:
@@ -279,49 +260,32 @@ class Anyone(Subject):
             return self._decided(line)
         if line.selection is None:
             assert line.aggregate is not None and line.aggregate.operand is not None
-            values = possible_values(self.state.pack, line.aggregate.operand.node)
+            values = self.signs.points(line.aggregate.operand.node)
             sign = self.signs.records(line)
             if values is not None:
                 return self._sum_of(f"line {line.id}", values, sign is MIXED)
-            low = self.signs.lowest(line.aggregate.operand.node)
+            is_good = self.signs.never_below_nothing(line.aggregate.operand.node)
         else:
             sign = self.signs.chosen(line, line.selection)
-            low = Fraction(0) if sign is UP else None
-        found = self.free(f"line {line.id}", NUMBER, False, sign, 0 if low is not None and low >= 0 else None)
+            is_good = sign is UP
+        found = self.free(f"line {line.id}", NUMBER, False, sign, 0 if is_good else None)
         assert isinstance(found, Number)
         return found
 
     def _decided(self, line: LineDef) -> Number:
         """Return any points that people may decide on; nothing where they decide nothing."""
-        assert line.judged is not None
         found = self.free(f"line {line.id}", NUMBER, False, UP)
         assert isinstance(found, Number)
-        nothing = self.translation._order("=", found, Number(constant(0), constant(1), TRUE)).yes
-        low, high = (self._number(self.translation.stored(one, NUMBER)) for one in (line.judged.low, line.judged.high))
-        inside = [self.translation._order("<=", a, b).yes for a, b in ((low, found), (found, high))]
-        self.program.require(nothing, self.program.both(*inside))
-        return found
+        return self.decided(line, found)
 
     # --- years, and others ---
 
     def _recall(self, name: str) -> Value:
         found = self.kind.recalls[name]
-        if not found.reads_this_year:
-            return self.free(f"recall {name}", found.type, True, SAME)
-        if found.function in ("years_running", "years"):
-            before = self._whole(f"recall {name}", 0, self.bounds.records, SAME)
-            now = self.translation.condition(Formula(found.operand, found.written, self.kind.table.at))
-            program = self.program
-            this = program.count([now])
-            if found.function == "years":
-                return Number(program.plus(before, this), constant(1), TRUE)
-            return Number(
-                program.pick([(now, program.plus(before, constant(1))), (-now, constant(0))]), constant(1), TRUE
-            )
-        earlier = self.free(f"recall {name}", found.type, False, SAME)
-        now_value = self.translation.stored(found.operand)
-        assert isinstance(earlier, Number) and isinstance(now_value, Number)
-        return self.translation.add(earlier, now_value)
+        if found.reads_this_year and found.function in ("years_running", "years"):
+            years = self._whole(f"recall {name}", 0, self.bounds.records, SAME)
+            return self.with_this_year(found, Number(years, constant(1), TRUE))
+        return self.with_this_year(found, self.free(f"recall {name}", found.type, not found.reads_this_year, SAME))
 
     def _peers(self, measure: MeasureDef, made: AggregateDef) -> Value:
         raise Untranslatable("others are not known")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from itertools import product
 
-from evaluator.diagnostics import Problems
+from evaluator.diagnostics import Diagnostic, Problems
 from evaluator.engine.decide import judge
 from evaluator.engine.families import NONE, UNKNOWN, Family, Gate, compile_family
 from evaluator.engine.plan import Decide, make_plan
@@ -20,6 +20,7 @@ from evaluator.solve.score import Subject
 from evaluator.workbench.proving.setting import Setting, verdict_value
 
 MOST_SITUATIONS = 4096
+NO_ONE_VALUE = ("R101", "R102", "R103")  # no rule holds, rules disagree, a verdict is unknown
 MOST_OPEN = 400
 """So many situations without one conclusion are put to the solver; of more, the rules are."""
 
@@ -59,10 +60,9 @@ def _refuted(setting: Setting, verdict: VerdictDef) -> Statement:
         if found.status == "found":
             made = somebody.made(found)
             outcome = setting.judged(made, [verdict_value(name, setting.kind)])
-            if isinstance(outcome, str):
-                return setting.statement(
-                    "decided", name, "refuted", f"{said}; a run would stop: {outcome}", verdict.at, example=made
-                )
+            if isinstance(outcome, Diagnostic) and outcome.code in NO_ONE_VALUE:
+                grounds = f"{said}; a run would stop: {outcome.message}"
+                return setting.statement("decided", name, "refuted", grounds, verdict.at, example=made)
     said = "a subject without exactly one value may be possible, and none was found"
     return setting.statement("decided", name, "unknown", said, verdict.at)
 

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 
+from evaluator.diagnostics import Diagnostic
 from evaluator.engine.plan import Value as Planned
 from evaluator.pack.nodes import Const
 from evaluator.report.proofs import Statement
+from evaluator.report.words import plain_fraction
 from evaluator.solve.arithmetic import Number
 from evaluator.solve.program import TRUE, Lit, Untranslatable, constant
 from evaluator.solve.score import Subject
-from evaluator.workbench.proving.setting import Setting, percent
-from evaluator.workbench.proving.somebody import plain
+from evaluator.workbench.cases.differences import shown_value
+from evaluator.workbench.proving.setting import Setting
 
 
 def total(setting: Setting, low: Fraction, high: Fraction) -> Statement:
     """Prove or refute that the total is never below nor above its bounds."""
-    said = f"from {plain(low)} to {plain(high)}"
+    said = f"from {shown_value(low)} to {shown_value(high)}"
     return _within(setting, "total", "total", low, high, said)
 
 
@@ -29,13 +31,13 @@ def share(setting: Setting, most: Fraction) -> Iterator[Statement]:
     if proofs is not None and proofs.total is not None:
         whole = Fraction(str(proofs.total[1]))
     else:
-        whole = max((_constant(score.max.node),) if score.max is not None else (Fraction(0),))
+        whole = _constant(score.max.node) if score.max is not None else Fraction(0)
     for item in score.items:
         if not whole:
             said = "the most a total can be is not written down: declare it in prove as total"
             yield setting.statement("share", item.id, "unknown", said, item.at)
             continue
-        said = f"at most {percent(most)} of {plain(whole)}"
+        said = f"at most {plain_fraction(most * 100)} % of {shown_value(whole)}"
         yield _within(setting, "share", item.id, None, most * whole, said)
 
 
@@ -60,9 +62,11 @@ def _within(setting: Setting, statement: str, line: str, low: Fraction | None, h
         if found.status == "found":
             made = somebody.made(found)
             outcome = setting.judged(made, [value])
-            points = outcome[0] if not isinstance(outcome, str) else None
+            points = outcome[0] if not isinstance(outcome, Diagnostic) else None
             if isinstance(points, Fraction) and (points > high or (low is not None and points < low)):
-                return setting.statement(statement, line, "refuted", f"{plain(points)} is not {said}", at, example=made)
+                return setting.statement(
+                    statement, line, "refuted", f"{shown_value(points)} is not {said}", at, example=made
+                )
     except Untranslatable as why:
         return setting.statement(statement, line, "unknown", str(why), at)
     return setting.statement(statement, line, "unknown", f"nothing was found that is not {said}, nor why not", at)

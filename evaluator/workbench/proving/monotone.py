@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from evaluator.diagnostics import Diagnostic
 from evaluator.engine.plan import Value as Planned
 from evaluator.pack.definitions import VerdictDef
 from evaluator.pack.types import NUMBER, Type
@@ -17,9 +18,10 @@ from evaluator.solve.arithmetic import Choice, Number, Truth, Value
 from evaluator.solve.moves import Moved
 from evaluator.solve.program import FALSE, Lit, Solution, Untranslatable, constant
 from evaluator.solve.score import Subject
+from evaluator.workbench.cases.differences import shown_value
 from evaluator.workbench.proving.setting import Setting, verdict_value
 from evaluator.workbench.proving.signs import DOWN, MIXED, SAME, UP, Sign, Signs
-from evaluator.workbench.proving.somebody import Made, Somebody, plain
+from evaluator.workbench.proving.somebody import Made, Somebody
 
 BY_FORM = "by the form of its rules"
 
@@ -122,11 +124,11 @@ def _worse_off(setting: Setting, value: Planned, way: Sign, verdict: VerdictDef 
     outcomes = [setting.judged(made, [value]) for made in (first, second)]
     predicted = [_python(one, value, found) for one in (before, after)]
     for outcome, expected in zip(outcomes, predicted, strict=True):
-        if isinstance(outcome, str):
-            return None, f"the subject that was found cannot be judged: {outcome}"
+        if isinstance(outcome, Diagnostic):
+            return None, f"of the subject that was found a run would stop: {outcome.message}"
         if outcome != [expected]:
-            return None, f"the engine comes to {plain(outcome[0])}, the search to {plain(expected)}"
-    return first, f"{plain(predicted[0])} becomes {plain(predicted[1])} with {_difference(first, second)}"
+            return None, f"the engine comes to {shown_value(outcome[0])}, the search to {shown_value(expected)}"
+    return first, f"{shown_value(predicted[0])} becomes {shown_value(predicted[1])} with {_difference(first, second)}"
 
 
 def _python(subject: Somebody, value: Planned, found: Solution) -> object:

@@ -22,11 +22,12 @@ from evaluator.report.proofs import Proof, Statement
 from evaluator.solve.program import Program
 from evaluator.workbench.proving.anyone import Anyone, Bounds
 from evaluator.workbench.proving.decided import decided
+from evaluator.workbench.proving.directions import directions
 from evaluator.workbench.proving.limits import share, total
 from evaluator.workbench.proving.monotone import monotone
 from evaluator.workbench.proving.reached import reached
 from evaluator.workbench.proving.setting import Setting
-from evaluator.workbench.proving.signs import DOWN, SAME, UP, Sign, directions
+from evaluator.workbench.proving.signs import DOWN, SAME, UP, Sign
 from evaluator.workbench.proving.somebody import Somebody, Standings, key_in
 from evaluator.workbench.proving.witnesses import Shown, shown_by_cases
 
@@ -59,7 +60,7 @@ def prove(
             if kind.score is None and not kind.verdicts:
                 continue
             progress(f"proving {kind.name}")
-            found = list(_of_kind(pack, kind, chosen, bounds, seconds, standings, of_cases))
+            found = list(_of_kind(pack, kind, bounds, seconds, standings, of_cases))
             kept, unused = _excepted(kind, found)
             statements += kept
             needless += unused
@@ -88,7 +89,6 @@ def _year_of(pack: Pack) -> int:
 def _of_kind(
     pack: Pack,
     kind: KindDef,
-    year: int,
     bounds: Bounds,
     seconds: float,
     standings: Standings,
@@ -106,20 +106,7 @@ def _of_kind(
     def somebody(**more: object) -> Somebody:
         return Somebody(state, kind, moves, {}, bounds.records, **more)  # type: ignore[arg-type]
 
-    setting = Setting(
-        pack,
-        kind,
-        year,
-        signs,
-        seconds,
-        standings,
-        moves,
-        anyone,
-        somebody,
-        declared,
-        open_,
-        shown,
-    )
+    setting = Setting(pack, kind, signs, seconds, standings, moves, anyone, somebody, declared, open_, shown)
     for verdict in kind.verdicts.values():
         if verdict.form == "rules":
             yield decided(setting, verdict)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from evaluator.diagnostics import Diagnostic
 from evaluator.pack.definitions import VerdictDef
 from evaluator.report.proofs import Statement
 from evaluator.solve.arithmetic import Number
 from evaluator.solve.program import Lit, Untranslatable, constant
 from evaluator.solve.score import Subject
+from evaluator.workbench.cases.differences import shown_value
 from evaluator.workbench.proving.setting import Setting, verdict_value
-from evaluator.workbench.proving.somebody import Somebody, plain
+from evaluator.workbench.proving.somebody import Somebody
 
 
 def reached(setting: Setting, verdict: VerdictDef) -> Iterator[Statement]:
@@ -50,13 +52,13 @@ def _cheapest(setting: Setting, verdict: VerdictDef, value: object, somebody: So
         return None, f"no records that a subject alone could have come to it{left_out}"
     made = somebody.made(found)
     outcome = setting.judged(made, [verdict_value(verdict.name, setting.kind)])
-    if isinstance(outcome, str):
-        return None, f"the subject that was found cannot be judged: {outcome}"
+    if isinstance(outcome, Diagnostic):
+        return None, f"of the subject that was found a run would stop: {outcome.message}"
     if outcome != [value]:
-        return None, f"the engine comes to {plain(outcome[0])} for {made}"
+        return None, f"the engine comes to {shown_value(outcome[0])} for {made}"
     grounds = "a subject with it, judged by the engine"
     return (
-        setting.statement("reached", verdict.name, "proved", grounds, verdict.at, plain(value), made),
+        setting.statement("reached", verdict.name, "proved", grounds, verdict.at, shown_value(value), made),
         "",
     )
 
@@ -66,7 +68,7 @@ def _shown(setting: Setting, verdict: VerdictDef, value: object) -> Statement | 
     who = setting.shown().get((setting.kind.name, verdict.name, value))
     if who is None:
         return None
-    return setting.statement("reached", verdict.name, "proved", who, verdict.at, plain(value))
+    return setting.statement("reached", verdict.name, "proved", who, verdict.at, shown_value(value))
 
 
 def _never(setting: Setting, verdict: VerdictDef, value: object, why: str) -> Statement:
@@ -76,7 +78,7 @@ def _never(setting: Setting, verdict: VerdictDef, value: object, why: str) -> St
         found = anyone.program.search(constant(0), [_is(anyone, verdict, value)], [], setting.seconds)
         if found.status == "none":
             said = "no subject can come to it"
-            return setting.statement("reached", verdict.name, "refuted", said, verdict.at, plain(value))
+            return setting.statement("reached", verdict.name, "refuted", said, verdict.at, shown_value(value))
     except Untranslatable as said_why:
         why = why or str(said_why)
-    return setting.statement("reached", verdict.name, "unknown", why, verdict.at, plain(value))
+    return setting.statement("reached", verdict.name, "unknown", why, verdict.at, shown_value(value))

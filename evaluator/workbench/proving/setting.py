@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
-from evaluator.diagnostics import Span, Stop
+from evaluator.diagnostics import Diagnostic, Span, Stop
 from evaluator.engine.plan import Value as Planned
 from evaluator.pack.definitions import KindDef, Pack
 from evaluator.report.proofs import Statement, Status
 from evaluator.solve.moves import Moves
-from evaluator.solve.program import Untranslatable
 from evaluator.workbench.proving.anyone import Anyone
 from evaluator.workbench.proving.signs import Sign, Signs
 from evaluator.workbench.proving.somebody import Made, Somebody, Standings, judged_again
@@ -20,7 +18,7 @@ from evaluator.workbench.proving.somebody import Made, Somebody, Standings, judg
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A kind in a year, how its values move, and the means to look for subjects.
+    """A kind, how its values move, and the means to look for subjects.
 
     `anyone` gives any subject at all, or what becomes of one after things got better; `somebody` one of records.
     `open` are measures and fields of which nobody has said which way is better. `shown` gives the values that subjects
@@ -29,7 +27,6 @@ class Setting:
 
     pack: Pack
     kind: KindDef
-    year: int
     signs: Signs
     seconds: float
     standings: Standings
@@ -40,14 +37,12 @@ class Setting:
     open: list[str]
     shown: Callable[[], dict[tuple[str, str, object], str]]
 
-    def judged(self, made: Made, wanted: Sequence[Planned]) -> list[object] | str:
+    def judged(self, made: Made, wanted: Sequence[Planned]) -> list[object] | Diagnostic:
         """Return what a made-up subject comes to by the engine; or why a run would stop."""
         try:
             return judged_again(self.standings, self.kind.name, made, wanted)
         except Stop as stopped:
-            return stopped.problems[0].message
-        except Untranslatable as why:
-            return str(why)
+            return stopped.problems[0]
 
     @property
     def left_out(self) -> list[str]:
@@ -74,13 +69,3 @@ class Setting:
 def verdict_value(name: str, kind: KindDef) -> Planned:
     """Return the value of a verdict in the plan."""
     return Planned(kind.name, "verdict", name)
-
-
-def percent(part: Fraction) -> str:
-    """Write a share of a hundred, to one place.
-
-    >>> percent(Fraction(1, 3))
-    '33.3 %'
-    """
-    tenths = round(part * 1000)
-    return f"{tenths // 10}{f'.{tenths % 10}' if tenths % 10 else ''} %"

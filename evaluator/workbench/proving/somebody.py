@@ -10,7 +10,6 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,8 +20,8 @@ from sqlglot import exp
 from evaluator.data.tables import load_tables
 from evaluator.diagnostics import Problems, Span, Stop
 from evaluator.engine.decide import Bench
-from evaluator.engine.plan import Graph, own_nodes
 from evaluator.engine.plan import Value as Planned
+from evaluator.engine.plan import own_nodes
 from evaluator.engine.run import assess, period_of
 from evaluator.engine.state import State
 from evaluator.pack.check import load_pack
@@ -33,16 +32,17 @@ from evaluator.pack.nodes import Name, Node, Recall
 from evaluator.pack.types import NUMBER, Type
 from evaluator.report.reopen import results_of
 from evaluator.solve.again import Again
-from evaluator.solve.arithmetic import Choice, Number, Truth, Value, as_python, known_value, unknown_value
+from evaluator.solve.arithmetic import Number, Truth, Value, as_python, known_value, unknown_value
 from evaluator.solve.moves import Move, Moves, as_read, moves_of, raw, readings_of
 from evaluator.solve.program import TRUE, Program, Solution, Untranslatable, Whole, constant
-from evaluator.solve.score import Subject
 from evaluator.sql.backend import Database
 from evaluator.sql.lower import Lowering, sql_type
 from evaluator.sql.ratio import UNIT
 from evaluator.sql.trees import SQL, all_but, cast, column, named, number, star, table
+from evaluator.workbench.cases.differences import shown_value
 from evaluator.workbench.cases.given import as_given, write_year
 from evaluator.workbench.proving.formulas import texts_in
+from evaluator.workbench.proving.possible import Possible
 
 KEY = "A"
 LARGEST_FIELD = 1000
@@ -63,30 +63,15 @@ class Made:
     past: dict[str, object] = field(default_factory=dict)  # what they find in the years before
 
     def __str__(self) -> str:
-        said = [f"{name} = {plain(value)}" for name, value in self.fields.items() if value]
+        said = [f"{name} = {shown_value(value)}" for name, value in self.fields.items() if value]
         for move, count in self.records:
             values = ", ".join(
-                f"{name} = {plain(value)}" for name, value in move.values if value != 0 or value is False
+                f"{name} = {shown_value(value)}" for name, value in move.values if value != 0 or value is False
             )
             said.append(f"{count} × {move.unfolded or move.table}" + (f" ({values})" if values else ""))
-        said += [f"{plain(value)} points for {name}" for name, value in self.decided.items()]
-        said += [f"{name} = {plain(value)} before this year" for name, value in self.past.items()]
+        said += [f"{shown_value(value)} points for {name}" for name, value in self.decided.items()]
+        said += [f"{name} = {shown_value(value)} before this year" for name, value in self.past.items()]
         return "; ".join(said) or "nothing at all"
-
-
-def plain(value: object) -> str:
-    """Write a value as a rule author would.
-
-    >>> [plain(one) for one in (True, Fraction(5, 2), None, "市级")]
-    ['true', '2.5', 'unknown', '市级']
-    """
-    if value is None:
-        return "unknown"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, Fraction):
-        return f"{Decimal(value.numerator) / value.denominator:f}"
-    return str(value)
 
 
 class Standings:
@@ -214,7 +199,7 @@ def judged_table(state: State, line: LineDef, value: Fraction) -> exp.Table:
     return made
 
 
-class Somebody(Subject):
+class Somebody(Possible):
     """A subject that is made up: `counts` of its records, its `fields` and what years before held are chosen."""
 
     def __init__(
@@ -235,12 +220,7 @@ class Somebody(Subject):
         self.judged: dict[str, Number] = {}
         self.years: dict[str, Value] = dict(years or {})
         kind = state.pack.kinds[real.name]
-        super().__init__(state, state.pack, kind, key_in(state, kind), moves, most, None, program, counts)
-        for one in kind.not_assessed:
-            self.program.require(-self.translation.condition(one.when))
-
-    def _changing(self) -> set[Planned]:
-        return {value for value in Graph(self.state.pack).reads if value.kind == self.kind.name}
+        super().__init__(state, kind, key_in(state, kind), moves, most, program, counts)
 
     def _depends(self, node: Node) -> bool:
         return any(isinstance(part, Recall) or (isinstance(part, Name) and not part.hops) for part in own_nodes(node))
@@ -266,23 +246,13 @@ class Somebody(Subject):
         program, kind = self.program, one.type
         is_nullable = self.real.table.fields[one.name].nullable
         if kind.values or kind.base == "boolean":
-            choice = self._one_of(list(kind.values) or [True, False], is_nullable)
-            if kind.base == "boolean":
-                return Truth(choice.options[0][1], choice.options[1][1])
-            return self.translation.as_number(choice) if kind.is_number else choice
+            return self.one_of(kind.values or (True, False), kind, is_nullable)
         if kind.is_number:
             known = program.literal() if is_nullable else TRUE
             return Number(program.variable(0, LARGEST_FIELD), constant(1), known)
         if kind.base in ("text", "date"):
-            return self._one_of(self._texts() if kind.base == "text" else self._days(), is_nullable)
+            return self.one_of(self._texts() if kind.base == "text" else self._days(), kind, is_nullable)
         return self._constant(Name(kind, True, (0, 0), (), self.kind.name, one.name))
-
-    def _one_of(self, options: Sequence[object], is_nullable: bool) -> Choice:
-        lits = [self.program.literal() for _ in options]
-        self.program.require(self.program.is_at_most(self.program.count(lits), constant(1)))
-        if not is_nullable:
-            self.program.require(*lits)
-        return Choice(tuple(zip(options, lits, strict=True)))
 
     def _texts(self) -> list[object]:
         """Return every text the rules name, and one they do not."""
@@ -293,21 +263,11 @@ class Somebody(Subject):
         first, last = self.state.start, self.state.end
         return [first, first + dt.timedelta(days=10), first + dt.timedelta(days=100), last]
 
-    def _apart(self, _: str) -> Value:
-        return Truth(TRUE, -TRUE)
-
     def _stored_sum(self, line: LineDef) -> Value:
         """Return any points that people may decide on."""
-        assert line.judged is not None
         if line.id not in self.judged:
-            made = self.translation
-            most = self.program.variable(-LARGEST_FIELD, LARGEST_FIELD)
-            value = Number(most, constant(1), TRUE)
-            low, high = (self._number(made.stored(one, NUMBER)) for one in (line.judged.low, line.judged.high))
-            inside = [made._order("<=", a, b).yes for a, b in ((low, value), (value, high))]
-            nothing = self.program.is_equal(most, constant(0))
-            self.program.require(nothing, self.program.both(*inside))
-            self.judged[line.id] = value
+            points = Number(self.program.variable(-LARGEST_FIELD, LARGEST_FIELD), constant(1), TRUE)
+            self.judged[line.id] = self.decided(line, points)
         return self.judged[line.id]
 
     def _sum(self, line: LineDef) -> Number:
@@ -318,20 +278,10 @@ class Somebody(Subject):
 
     def _recall(self, name: str) -> Value:
         """Return what a function over years comes to, with whatever the years before held."""
-        found, program = self.kind.recalls[name], self.program
+        found = self.kind.recalls[name]
         if name not in self.years:
             self.years[name] = self._before(found)
-        before = self.years[name]
-        if not found.reads_this_year:
-            return before
-        if found.function == "sum_years":
-            return self.translation.add(self._number(before), self._number(self.translation.stored(found.operand)))
-        now = self.translation.condition(Formula(found.operand, found.written, NOWHERE))
-        so_far = self._number(before).num
-        if found.function == "years":
-            return Number(program.plus(so_far, program.count([now])), constant(1), TRUE)
-        running = program.pick([(now, program.plus(so_far, constant(1))), (-now, constant(0))])
-        return Number(running, constant(1), TRUE)
+        return self.with_this_year(found, self.years[name])
 
     def _before(self, found: Recall) -> Value:
         """Return what the years before may have held: few, as what happened long ago is seldom asked for."""
@@ -341,10 +291,7 @@ class Somebody(Subject):
         if found.function == "sum_years":
             return Number(self.program.variable(0, LARGEST_FIELD), constant(1), TRUE)
         if kind.values or kind.base == "boolean":
-            choice = self._one_of(list(kind.values) or [True, False], True)
-            if kind.base == "boolean":
-                return Truth(choice.options[0][1], choice.options[1][1])
-            return self.translation.as_number(choice) if kind.is_number else choice
+            return self.one_of(kind.values or (True, False), kind, True)
         if kind.is_number:
             return Number(self.program.variable(0, LARGEST_FIELD), constant(1), self.program.literal())
         return unknown_value(kind)
