@@ -11,8 +11,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from wcwidth import wcswidth
-
 Severity = Literal["error", "warning"]
 
 
@@ -88,6 +86,8 @@ class Diagnostic:
 
 def _excerpt(at: Span) -> list[str]:
     """Show the line and a caret under the place, padded by the width the terminal gives each character."""
+    from wcwidth import wcswidth  # it loads slowly, and most commands find nothing to say
+
     number = str(at.line)
     before, marked = at.text[: at.column - 1], at.text[at.column - 1 : at.column - 1 + at.length]
     pad, width = max(wcswidth(before), 0), max(wcswidth(marked), 1)

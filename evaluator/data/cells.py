@@ -5,7 +5,6 @@ from __future__ import annotations
 from sqlglot import exp
 
 from evaluator.data.sheets import BLANK, clean
-from evaluator.data.workbooks import EXCEL_ERRORS
 from evaluator.pack.definitions import FieldDef
 from evaluator.pack.nodes import Const
 from evaluator.pack.types import Type
@@ -38,6 +37,10 @@ FALSE = ("否", "false", "no", "n", "0", "×", "✗", "x", "无", "错")
 DAY = r"^(\d{4})\s*[-/.年]\s*(\d{1,2})\s*[-/.月]\s*(\d{1,2})\s*日?([ T]\d{1,2}:\d\d(:\d\d)?)?$"
 SERIAL = r"^[2-7]\d{4}(\.0+)?$"
 LARGEST = 10**12 - 1  # what a number may have before the point
+EXCEL_ERRORS = (
+    *("#N/A", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!"),
+    *("#CALC!", "#SPILL!", "#FIELD!", "#BLOCKED!", "#GETTING_DATA"),
+)
 NUMBER = r"^[+-]?(\d{1,12}|\d{1,3}(,\d{3}){1,3})(\.\d+)?$"
 WHOLE = r"^[+-]?(\d{1,12}|\d{1,3}(,\d{3}){1,3})(\.0+)?$"
 _NATIVE = {"DATE": "date", "BOOLEAN": "boolean"}

@@ -16,10 +16,6 @@ from python_calamine import CalamineWorkbook, SheetTypeEnum
 
 from evaluator.data.sheets import Fault, Faults, Found, Row, Sheet, headed, heading_row, is_blank
 
-EXCEL_ERRORS = (
-    *("#N/A", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!"),
-    *("#CALC!", "#SPILL!", "#FIELD!", "#BLOCKED!", "#GETTING_DATA"),
-)
 _ODD_CELL = re.compile(rb"""t=["']e["']|f></|<v></|:v></|/></(?:\w+:)?c>""")
 
 

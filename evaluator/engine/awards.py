@@ -8,7 +8,7 @@ is what factors and a veto change. A line with factors enters the line above as 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -30,6 +30,7 @@ from evaluator.sql.trees import (
     cast,
     choose,
     column,
+    either,
     is_null,
     named,
     number,
@@ -146,6 +147,22 @@ def _after(depth: int) -> str:
     return f"after.{depth}"
 
 
+def _is_of(line: LineDef, alias: str) -> SQL:
+    return exp.EQ(this=column("line", alias), expression=text(line.id))
+
+
+def _alike(lines: Sequence[LineDef]) -> list[list[LineDef]]:
+    """Put the lines together that have nothing but records and fixed bounds of the same sorts; others stay alone."""
+    found: dict[object, list[LineDef]] = {}
+    for line in lines:
+        bounds = [bound is not None for bound in (line.min, line.max)]
+        is_fixed = all(bound is None or isinstance(bound.node, Const) for bound in (line.min, line.max))
+        others = (line.items, line.selection, line.when, line.times, line.veto, line.judged)
+        is_plain = line.aggregate is not None and any(bounds) and is_fixed and not any(others)
+        found.setdefault(tuple(bounds) if is_plain else line.id, []).append(line)
+    return list(found.values())
+
+
 def _paths(line: LineDef, above: tuple[str, ...] = ()) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Give each line with the lines from the total down to it."""
     path = (*above, line.id)
@@ -183,9 +200,11 @@ class _Awards:
         if line.judged is not None:
             parts.append(self._judged(line, keys))
         children = []
-        for item in line.items:
+        for alike in _alike(line.items) if not outer else [[item] for item in line.items]:
+            item = alike[0]
             below = (*outer, item) if item.selection is not None else outer
-            children.append((*self.left(item, below), "up" if item.times else _after(len(self.path[item.id]) - 1)))
+            made = self._left_of_alike(alike) if len(alike) > 1 else self.left(item, below)
+            children.append((*made, "up" if item.times else _after(self._depth(item))))
         inner = max((passed for _, passed, _ in children), key=len, default=[])
         listed = [
             part.select(*(named(_empty("BIGINT"), _after(depth)) for depth in inner), copy=False) for part in parts
@@ -213,13 +232,13 @@ class _Awards:
         """
         query, inner = self.incoming(line, outer)
         keys = [name for one in outer if one is not line for name in key_columns(one)]
-        depth = len(self.path[line.id]) - 1
+        depth = self._depth(line)
         after = _after(depth)
         kept = [*self.fixed, *map(_after, inner), *keys]
         is_one = bool(line.times)  # what it comes to goes up as one award
         is_bounded = not is_one and (line.min is not None or line.max is not None)
-        summed = self._summed(line, query, kept, is_bounded) if is_bounded or line.when is not None else query
-        left = self._bounded(line) if is_bounded else column("entering", "w")
+        summed = self._summed([line], query, kept, is_bounded) if is_bounded or line.when is not None else query
+        left = self._bounded([line]) if is_bounded else column("entering", "w")
         if line.when is not None:
             passes = exp.Not(this=is_null(column("entering", "w")))  # what a line with factors keeps does not enter
             nothing = choose([(passes, number(0))])
@@ -245,33 +264,49 @@ class _Awards:
         whole = union_all([made, *changes])
         return select(*everything).from_(whole.subquery("u", copy=False), copy=False), [*inner, depth]
 
-    def _summed(self, line: LineDef, query: exp.Query, kept: list[str], is_bounded: bool) -> exp.Select:
-        """Add to each award cap and floor, the sums around it that they are shared out by, and whether it applies."""
+    def _left_of_alike(self, lines: list[LineDef]) -> tuple[exp.Select, list[int]]:
+        """Return what lines leave that have nothing but records and fixed bounds: one query for them all is faster."""
+        query = union_all([self.incoming(line, ())[0] for line in lines])
+        depth, kept = self._depth(lines[0]), list(self.fixed)
+        left = named(cast(self._bounded(lines), "BIGINT"), _after(depth))
+        summed = self._summed(lines, query, kept, True)
+        made = select(*(column(name, "w") for name in kept), left)
+        return made.from_(summed.subquery("w", copy=False), copy=False), [depth]
+
+    def _depth(self, line: LineDef) -> int:
+        return len(self.path[line.id]) - 1
+
+    def _summed(self, lines: list[LineDef], query: exp.Query, kept: list[str], is_bounded: bool) -> exp.Select:
+        """Add to each award cap and floor, the sums around it that they are shared out by, and whether it applies.
+
+        Of several lines the awards are shared out each by themselves; such lines have fixed bounds, and always apply.
+        """
+        line = lines[0]
         incoming = column("entering", "q")
         columns: list[SQL] = [column(name, "q") for name in (*kept, "entering")]
         rows = self.state.rows(self.kind.name, "s")
         lowering = Lowering(rows)
         of_subject: list[SQL] = []
         if is_bounded:
-            by = [column("sid", "q")]
+            by = [column("sid", "q"), *([column("line", "q")] if len(lines) > 1 else [])]
             columns.append(named(window(exp.Sum(this=incoming.copy()), by), "all"))
             # the databases' greatest and least pass over what is unknown
             known = exp.Not(this=is_null(incoming))
-            for name, bound, sums, pick in (
-                ("low", line.min, "minus", exp.Least),
-                ("high", line.max, "plus", exp.Greatest),
+            for name, written, sums, pick in (
+                ("low", [one.min for one in lines], "minus", exp.Least),
+                ("high", [one.max for one in lines], "plus", exp.Greatest),
             ):
-                if bound is None:
+                given = [bound for bound in written if bound is not None]
+                if not given:
                     continue
                 part = choose([(known.copy(), pick(this=incoming.copy(), expressions=[number(0)], ignore_nulls=True))])
                 columns.append(named(window(exp.Sum(this=part), by), sums))
                 so_far = window(exp.Sum(this=part.copy()), by, award_order("q"), so_far=True)
                 columns.append(named(so_far, f"{sums} so far"))
-                stored = lowering.stored(bound, NUMBER)
-                if isinstance(bound.node, Const):
-                    columns.append(named(stored, name))
-                else:
-                    of_subject.append(named(stored, name))
+                stored = [lowering.stored(bound, NUMBER) for bound in given]
+                of_lines = [(_is_of(one, "q"), value) for one, value in zip(lines, stored, strict=True)]
+                value = named(choose(of_lines) if len(lines) > 1 else stored[0], name)
+                (columns if isinstance(given[0].node, Const) else of_subject).append(value)
         if line.when is not None:
             of_subject.append(named(lowering.condition(line.when), "applies"))
         summed = select(*columns).from_(query.subquery("q", copy=False), copy=False)
@@ -283,15 +318,13 @@ class _Awards:
         return summed.join(bounds.subquery("b", copy=False), on=on, copy=False)
 
     @staticmethod
-    def _bounded(line: LineDef) -> SQL:
+    def _bounded(lines: list[LineDef]) -> SQL:
         """Return what cap and floor leave of an award."""
-        has_floor, has_cap = line.min is not None, line.max is not None
+        has_floor, has_cap = lines[0].min is not None, lines[0].max is not None
         left = left_of("w", has_floor, has_cap)
-        if has_floor or has_cap:
-            is_own = both(
-                exp.EQ(this=column("line", "w"), expression=text(line.id)),
-                exp.EQ(this=column("what", "w"), expression=text("own")),
-            )
+        if beyond_lines := [line for line in lines if can_go_beyond(line)]:
+            what = exp.EQ(this=column("what", "w"), expression=text("own"))
+            is_own = both(what, exp.paren(either(*(_is_of(line, "w") for line in beyond_lines))))
             rest = beyond("w", has_floor, has_cap)
             left = choose([(is_own, exp.Add(this=exp.paren(left), expression=rest))], left.copy())
         known = exp.Not(this=is_null(column("entering", "w")))
