@@ -55,7 +55,7 @@ from evaluator.pack.nodes import (
     Not,
     OneOf,
 )
-from evaluator.sql.backend import Database
+from evaluator.sql.duck import DuckDatabase
 from evaluator.sql.lower import Lowering
 from evaluator.sql.rows import Rows
 from evaluator.sql.trees import named, table
@@ -113,8 +113,8 @@ FIELDS = [
 
 
 @pytest.fixture(scope="module")
-def db() -> Iterator[Database]:
-    made = Database(threads=1)
+def db() -> Iterator[DuckDatabase]:
+    made = DuckDatabase(threads=1)
     made.connection.execute(
         'create table data.member ("#sid" bigint, id text, p boolean, a boolean, b boolean, x bigint, n bigint,'
         " role text)"
@@ -322,7 +322,7 @@ def gate_value(gate: Gate, row: Row) -> object:
     return tests[0] is (gate.form == "holds")
 
 
-def gates_in_sql(db: Database, pack: Pack, family: Family) -> list[dict[str, object]]:
+def gates_in_sql(db: DuckDatabase, pack: Pack, family: Family) -> list[dict[str, object]]:
     lowering = Lowering(Rows(table("member"), "s", table, {}, pack, "member"))
     columns = [named(gate.sql(lowering), gate.name) for gate in family.gates]
     found = db.rows(lowering.rows.select(*columns).order_by('"#sid"')) if columns else [()] * len(RECORDS)
@@ -352,7 +352,7 @@ def reads(verdict: Verdict, names: set[str]) -> bool:
 @settings(FEW, max_examples=40)
 @given(families())
 def test_a_family_concludes_what_its_rules_say(
-    tmp_path_factory: pytest.TempPathFactory, db: Database, bench: Bench, verdicts: list[Verdict]
+    tmp_path_factory: pytest.TempPathFactory, db: DuckDatabase, bench: Bench, verdicts: list[Verdict]
 ) -> None:
     pack = load(tmp_path_factory.mktemp("pack"), "".join(v.yaml() for v in verdicts))
     found, problems = compiled(pack)
@@ -399,7 +399,7 @@ FOUR_OF_A_KIND = """\
 """
 
 
-def conclusions(db: Database, bench: Bench, folder: Path, verdicts: str, **gates_of: Any) -> dict[str, str]:
+def conclusions(db: DuckDatabase, bench: Bench, folder: Path, verdicts: str, **gates_of: Any) -> dict[str, str]:
     """Return what is concluded of the first record that has these values."""
     pack = load(folder, verdicts)
     found, problems = compiled(pack)
@@ -413,7 +413,7 @@ def conclusions(db: Database, bench: Bench, folder: Path, verdicts: str, **gates
     return concluded
 
 
-def test_one_of_two_rules_for_a_level_is_enough(db: Database, bench: Bench, tmp_path: Path) -> None:
+def test_one_of_two_rules_for_a_level_is_enough(db: DuckDatabase, bench: Bench, tmp_path: Path) -> None:
     by_record = {
         (None, True, True): ("=甲", "true"),
         (None, False, True): (UNKNOWN, "false"),

@@ -19,7 +19,7 @@ from evaluator.data.tables import load_tables
 from evaluator.diagnostics import Problems
 from evaluator.pack.definitions import Pack
 from evaluator.pack.derivation import Derivation
-from evaluator.sql.backend import Database
+from evaluator.sql.duck import DuckDatabase
 
 PACK = """
     pack: derived
@@ -86,7 +86,7 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Pack:
 
 def read(pack: Pack, folder: Path) -> dict[str, list[Row]]:
     """Return the rows of every table, by their keys."""
-    db, problems = Database(), Problems()
+    db, problems = DuckDatabase(), Problems()
     year = {"this_year": 2021, "period_start": dt.date(2021, 1, 1), "period_end": dt.date(2021, 12, 31)}
     try:
         load_tables(db, pack, folder, year, problems)

@@ -23,7 +23,7 @@ from evaluator.cli import main
 from evaluator.diagnostics import Span, Stop
 from evaluator.engine.plan import Graph
 from evaluator.pack.definitions import Pack
-from evaluator.sql.backend import Database
+from evaluator.sql.duck import DuckDatabase
 from evaluator.workbench.cases.run import run_cases
 from evaluator.workbench.editing import scaffold
 from evaluator.workbench.editing.compiled import Statement, compiled, compiled_text
@@ -280,14 +280,14 @@ def test_the_queries_are_those_of_a_run(
 ) -> None:
     """Compare with what a run over the sheets of the year made, statement by statement."""
     made: list[tuple[str, str]] = []
-    create = Database.create
+    create = DuckDatabase.create
 
-    def noted(self: Database, name: exp.Table, query: exp.Query) -> None:
+    def noted(self: DuckDatabase, name: exp.Table, query: exp.Query) -> None:
         if name.db == "work" and ("roster " in name.name or re.search(r"#(sums\d+\.\d+|\d+|gates)$", name.name)):
             made.append((name.sql("duckdb"), query.sql("duckdb")))
         create(self, name, query)
 
-    monkeypatch.setattr(Database, "create", noted)
+    monkeypatch.setattr(DuckDatabase, "create", noted)
     run(daguan, DATA / "2021", 2021, tmp_path / "out", [runs[2020]])
     of_run, made = made, []
     shown = [(one.name.sql("duckdb"), one.query.sql("duckdb")) for one in statements]

@@ -33,7 +33,7 @@ from evaluator.pack.dialect import Wrong
 from evaluator.pack.expression import compile_expression
 from evaluator.pack.nodes import Node
 from evaluator.pack.types import Found, ParameterType, Type
-from evaluator.sql.backend import Database
+from evaluator.sql.duck import DuckDatabase
 from evaluator.sql.lower import Lowering
 from evaluator.sql.rows import Rows
 from evaluator.sql.trees import named, table
@@ -114,7 +114,7 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         folder.joinpath("pack.yaml").write_text(PACK, encoding="utf-8")
         self.pack = load_pack(folder)
-        self.db = Database(threads=1)
+        self.db = DuckDatabase(threads=1)
         self.db.places = [("台账.csv", "")]
         place = '"#sid" bigint, "#src" bigint, "#row" bigint, id text'
         run = self.db.connection

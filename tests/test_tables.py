@@ -22,7 +22,7 @@ from evaluator import load_pack
 from evaluator.data.tables import load_tables
 from evaluator.diagnostics import Problems
 from evaluator.pack.definitions import Pack
-from evaluator.sql.backend import Database
+from evaluator.sql.duck import DuckDatabase
 
 PACK = """
     pack: typing
@@ -101,7 +101,7 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Pack:
 
 def read(pack: Pack, folder: Path) -> Read:
     """Type the tables of a folder."""
-    db, problems = Database(), Problems()
+    db, problems = DuckDatabase(), Problems()
     period = {"period_start": dt.date(2021, 1, 1), "period_end": dt.date(2021, 12, 31)}
     try:
         loaded = load_tables(db, pack, folder, {"this_year": 2021, **period}, problems)

@@ -21,7 +21,7 @@ from evaluator.pack.in_force import is_ever_in_force
 from evaluator.pack.model import Holidays, Period
 from evaluator.pack.model_judgement import InForce
 from evaluator.pack.windows import first_day
-from evaluator.sql.backend import Database
+from evaluator.sql.duck import DuckDatabase
 from evaluator.sql.trees import cast, column, named
 from evaluator.sql.workdays import workdays
 
@@ -192,7 +192,7 @@ def reckoned(first: dt.date, last: dt.date, off: Iterable[dt.date], worked: Iter
 
 
 def computed(pairs: list[tuple[dt.date | None, dt.date | None]], holidays: Holidays) -> list[int | None]:
-    db = Database(threads=1)
+    db = DuckDatabase(threads=1)
     try:
         db.connection.execute("create table work.pairs (n integer, a date, b date)")
         db.connection.executemany("insert into work.pairs values (?, ?, ?)", [(n, *p) for n, p in enumerate(pairs)])

@@ -282,8 +282,7 @@ def _rewritten(
 ) -> exp.Table:
     """Return the raw rows without those voided, with the cells that were changed, and with those added."""
     raw = table(made.name, "raw")
-    described = context.db.rows(exp.Describe(this=exp.select(exp.Star()).from_(raw.copy(), copy=False)))
-    kinds = {str(name): str(kind) for name, kind, *_ in described}
+    kinds = context.db.described(exp.select(exp.Star()).from_(raw.copy(), copy=False))
     rewritten: dict[str, list[tuple[SQL, SQL]]] = {}
     for place, cells in changes.items():
         for name, value in _values(context, made, place[0], list(cells.values())).items():

@@ -12,7 +12,7 @@ from evaluator.data.sheets import Sheet
 from evaluator.diagnostics import Problems
 from evaluator.pack.definitions import OTHERS, Pack, TableDef
 from evaluator.pack.windows import counted_from
-from evaluator.sql.backend import Database
+from evaluator.sql.duck import DuckDatabase
 from evaluator.sql.rows import Rows
 from evaluator.sql.trees import SQL, both, cast, column, is_null, table, text, type_named
 
@@ -34,7 +34,7 @@ class Loaded:
 class Context:
     """The pack, the database, and what is under way in it."""
 
-    db: Database
+    db: DuckDatabase
     pack: Pack
     sheets: list[Sheet]
     settings: dict[str, object]

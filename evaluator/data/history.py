@@ -91,8 +91,7 @@ def past_rows(db: Database, past: PastRun, kind: str, wanted: dict[str, Type]) -
     if not file.exists():
         return None
     source = parquet(file)
-    described = db.rows(exp.Describe(this=exp.select(exp.Star()).from_(source.copy(), copy=False)))
-    stored = {name: str(kind_of) for name, kind_of, *_ in described}
+    stored = db.described(exp.select(exp.Star()).from_(source.copy(), copy=False))
     nowhere = [named(cast(exp.Null(), "BIGINT"), name) for name in ("#src", "#row")]
     columns: list[SQL] = [named(column("key", "p"), "#key"), *nowhere]
     for name, type_ in wanted.items():

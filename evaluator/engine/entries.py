@@ -74,7 +74,7 @@ def _find(state: State, name: str) -> None:
     items = _items(state, name)
     words = table(f"{name}#items", "work")
     lists = [list(values) for values in zip(*items, strict=True)]
-    state.db.listed(words, dict(zip(("kind", "item", "word"), lists, strict=True)))
+    state.db.listed(words, {n: ("TEXT", v) for n, v in zip(("kind", "item", "word"), lists, strict=True)})
     people = union_all(
         exp.select(
             named(text(kind.name), "kind"),

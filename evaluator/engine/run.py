@@ -33,7 +33,7 @@ from evaluator.pack.in_force import as_in_force
 from evaluator.pack.model import Period
 from evaluator.pack.windows import first_day
 from evaluator.sql.aggregates import aggregated
-from evaluator.sql.backend import Database
+from evaluator.sql.duck import DuckDatabase
 from evaluator.sql.lower import Lowering
 from evaluator.sql.ratio import UNIT
 from evaluator.sql.trees import column, ordered
@@ -119,7 +119,7 @@ def assess(
     standing = check_standing(standing, pack, year, problems)
     check_filed_in_time(cases, pack, standing, problems)
     problems.stop_on_errors()
-    database = Database()
+    database = DuckDatabase()
     judge = bench or Bench()
     try:
         state = State(database, pack, year, start, end)

@@ -13,7 +13,7 @@ from evaluator.engine.state import State, missing_values
 from evaluator.pack.definitions import KindDef, VerdictDef
 from evaluator.sql.lower import Lowering
 from evaluator.sql.ratio import UNIT
-from evaluator.sql.trees import SQL, both, cast, column, is_null, named, number, ordered, star, table
+from evaluator.sql.trees import SQL, both, column, is_null, named, number, ordered, star, table
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,24 +89,17 @@ def _store(
     state: State, kind: KindDef, family: Family, found: list[Situation], judgements: list[Judgement]
 ) -> exp.Table:
     """Put what was concluded into a table, by gates."""
-    columns: list[tuple[str, str, list[object]]] = []
+    columns: dict[str, tuple[str, list[object]]] = {}
     for gate in family.gates:
         kind_of = "TEXT" if gate.form == "index" else "BOOLEAN"
-        columns.append((gate.name, kind_of, [s.gates[gate.name] for s in found]))
+        columns[gate.name] = (kind_of, [s.gates[gate.name] for s in found])
     for verdict in family.verdicts:
         storage = {"text": "TEXT", "boolean": "BOOLEAN", "date": "DATE"}.get(verdict.type.base, "BIGINT")
-        columns.append((verdict.name, storage, [_value(verdict, j) for j in judgements]))
-        columns.append((f"rule.{verdict.name}", "BIGINT", [rule_that_decided(family, verdict, j) for j in judgements]))
-    columns.append((situation_column(family), "BIGINT", [s.number for s in found]))
+        columns[verdict.name] = (storage, [_value(verdict, j) for j in judgements])
+        columns[f"rule.{verdict.name}"] = ("BIGINT", [rule_that_decided(family, verdict, j) for j in judgements])
+    columns[situation_column(family)] = ("BIGINT", [s.number for s in found])
     name = table(f"{kind.name}#concluded", "work")
-    unnested: list[SQL] = [
-        named(exp.Anonymous(this="unnest", expressions=[cast(exp.Placeholder(), f"{storage}[]")]), column_name)
-        for column_name, storage, _ in columns
-    ]
-    state.db.run(
-        exp.Create(this=name, kind="TABLE", expression=exp.select(*unnested), replace=True),
-        [values for _, _, values in columns],
-    )
+    state.db.listed(name, columns)
     return name
 
 

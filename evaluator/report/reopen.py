@@ -21,6 +21,7 @@ from evaluator.pack.definitions import KindDef, LineDef, Pack, TableDef, is_date
 from evaluator.pack.in_force import as_in_force
 from evaluator.pack.types import INTEGER, NUMBER, Type
 from evaluator.sql.backend import Database
+from evaluator.sql.duck import DuckDatabase
 from evaluator.sql.ratio import UNIT
 from evaluator.sql.trees import SQL, cast, column, named, number, parquet, table, text
 
@@ -53,7 +54,7 @@ def reopen(folder: Path, language: str | None = None) -> Iterator[PastRun]:
     assert manifest is not None
     pack = load_pack(folder / "pack")
     pack = replace(pack, shown_in=language or manifest.get("language", pack.language))
-    database = Database()
+    database = DuckDatabase()
     try:
         start, end = (date.fromisoformat(day) for day in manifest["period"])
         pack = as_in_force(pack, end)

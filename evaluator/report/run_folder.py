@@ -299,7 +299,7 @@ class _Writer:
     def _listed(self, name: str, columns: dict[str, list[object]]) -> None:
         numbers = ("situation", "subjects", "rule", "claim", "source", "row")
         made = table(name, "work")
-        self.db.listed(made, columns, numbers)
+        self.db.listed(made, {c: ("BIGINT" if c in numbers else "TEXT", values) for c, values in columns.items()})
         everything = exp.select(*(column(c, "x") for c in columns)).from_(exp.alias_(made, "x", table=True), copy=False)
         self.db.write(everything.order_by(*(ordered(column(c, "x")) for c in columns)), self.folder / name)
 
@@ -481,8 +481,7 @@ class _Writer:
 
 def write_text_csv(db: Database, query: exp.Query, file: Path) -> None:
     """Write a CSV that Excel opens: UTF-8 with a mark, and no cell that could become a formula."""
-    names = [name for name, *_ in db.rows(exp.Describe(this=query.copy()))]
-    safe = exp.select(*(named(guarded(cast(column(name, "x"), "TEXT")), name) for name in names)).from_(
+    safe = exp.select(*(named(guarded(cast(column(name, "x"), "TEXT")), name) for name in db.described(query))).from_(
         query.subquery("x", copy=False), copy=False
     )
     plain = file.with_suffix(".part.csv")

@@ -21,7 +21,7 @@ from evaluator.pack.check import load_pack
 from evaluator.report.repeat import INPUTS, PACK, Manifest, manifest_of, places, repeat, shortened
 from evaluator.report.text import as_table
 from evaluator.report.words import said_in
-from evaluator.sql.backend import Database
+from evaluator.sql.duck import DuckDatabase
 from evaluator.sql.trees import parquet
 
 Named = Literal["files", "pack", "data", "chain", "history", "repeated"]
@@ -276,10 +276,10 @@ def _first_difference(own: bytes, made: bytes) -> int:
 
 def _rows_that_differ(own: Path, made: Path) -> int:
     """Return how many rows one table has and the other has not."""
-    database = Database()
+    database = DuckDatabase()
     try:
         sides = [exp.select(exp.Star()).from_(parquet(file), copy=False) for file in (own, made)]
-        first, second = ([row[:2] for row in database.rows(exp.Describe(this=side.copy()))] for side in sides)
+        first, second = (list(database.described(side).items()) for side in sides)
         if first != second:
             return max(database.count(parquet(file)) for file in (own, made)) or 1
         return sum(

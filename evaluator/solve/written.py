@@ -63,14 +63,7 @@ class Written:
         """Put the rows into tables, and compute what follows row by row: derived fields and dates."""
         for name, rows in self.rows.items():
             columns = self.columns(name)
-            unnested: list[SQL] = [
-                named(call("unnest", cast(exp.Placeholder(), f"{kind}[]")), heading)
-                for heading, kind in columns.items()
-            ]
-            self.db.run(
-                exp.Create(this=self.own(name), kind="TABLE", expression=exp.select(*unnested), replace=True),
-                [[row.get(heading) for row in rows] for heading in columns],
-            )
+            self.db.listed(self.own(name), {h: (kind, [row.get(h) for row in rows]) for h, kind in columns.items()})
             seen = table(f"{name}#seen", "work")
             self.db.view(seen, _beside(self.before.location(name), self.own(name), columns))
             self.state.current[name] = seen

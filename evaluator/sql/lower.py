@@ -448,6 +448,7 @@ class Lowering:
             parts: list[SQL] = [text(f"R106{SEPARATOR}{node.parameter}")]
             for part in (*self.rows.place(), *shown):
                 parts += [text(SEPARATOR), exp.Coalesce(this=part, expressions=[text("")])]
+            parts.append(text(SEPARATOR))
             return call("error", exp.Concat(expressions=parts, safe=False, coalesce=False))
         return exp.Null()
 

@@ -19,7 +19,7 @@ import duckdb
 
 import evaluator
 from evaluator.engine import decide
-from evaluator.sql import backend
+from evaluator.sql import duck
 
 
 @dataclass
@@ -60,9 +60,9 @@ def peak() -> int:
 @contextmanager
 def watched(times: Times) -> Iterator[None]:
     """Time everything that passes through the database and the judge."""
-    begin_database, ask = backend.Database.__init__, decide.Bench.ask
+    begin_database, ask = duck.DuckDatabase.__init__, decide.Bench.ask
 
-    def begin_watched(database: backend.Database, *rest: Any, **more: Any) -> None:
+    def begin_watched(database: duck.DuckDatabase, *rest: Any, **more: Any) -> None:
         begin_database(database, *rest, **more)
         database.connection = _Watched(database.connection, times)  # type: ignore[assignment]
 
@@ -73,11 +73,11 @@ def watched(times: Times) -> Iterator[None]:
         times.situations += count
         return answers
 
-    backend.Database.__init__, decide.Bench.ask = begin_watched, ask_watched  # type: ignore[method-assign]
+    duck.DuckDatabase.__init__, decide.Bench.ask = begin_watched, ask_watched  # type: ignore[method-assign]
     try:
         yield
     finally:
-        backend.Database.__init__, decide.Bench.ask = begin_database, ask  # type: ignore[method-assign]
+        duck.DuckDatabase.__init__, decide.Bench.ask = begin_database, ask  # type: ignore[method-assign]
 
 
 def measure(pack: Path, data: Path, year: int, out: Path) -> Times:

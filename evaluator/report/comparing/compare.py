@@ -32,7 +32,7 @@ from evaluator.report.comparing.pack import PackDiff, points_name
 from evaluator.report.comparing.records import RecordDiffs
 from evaluator.report.comparing.values import Both, Side, plain, written
 from evaluator.report.reopen import reopen
-from evaluator.sql.backend import Database
+from evaluator.sql.duck import DuckDatabase
 
 ANY = "any"
 Ranks = dict[str, dict[str, tuple[str | None, str | None]]]
@@ -42,7 +42,7 @@ def compare(before: Path, after: Path, language: str | None = None) -> Compariso
     """Compare two run folders; raise Stop where one is none, or they have no kind in common."""
     with ExitStack() as open_:
         sides = [Side(open_.enter_context(reopen(folder, language))) for folder in (before, after)]
-        database = Database()
+        database = DuckDatabase()
         open_.callback(database.close)
         place = Path(open_.enter_context(tempfile.TemporaryDirectory(prefix="evaluator-")))
         runs = Both(sides[0], sides[1], database, place)

@@ -110,7 +110,7 @@ class Side:
         """Return a query of these keys."""
         self.wanted += 1
         made = table(f"compared#{self.wanted}", "work")
-        self.database.listed(made, {"wanted": list(keys)})
+        self.database.listed(made, {"wanted": ("TEXT", list(keys))})
         return (
             exp.select(column("wanted", "w")).from_(exp.alias_(made, "w", table=True), copy=False).subquery(copy=False)
         )
@@ -264,8 +264,7 @@ class Both:
 
     def described(self, file: Path) -> dict[str, str]:
         """Return the columns of a table with their types."""
-        query = exp.Describe(this=exp.select(exp.Star()).from_(parquet(file), copy=False))
-        return {name: str(kind) for name, kind, *_ in self.database.rows(query)}
+        return self.database.described(exp.select(exp.Star()).from_(parquet(file), copy=False))
 
     def grouped(self, files: tuple[Path, Path], value: str) -> list[tuple[Any, Any, int]]:
         """Return how many rows have which value in the one table and in the other."""

@@ -26,7 +26,7 @@ from evaluator.pack.check_case import GivenYear
 from evaluator.pack.definitions import KindDef, Pack, TableDef
 from evaluator.pack.in_force import as_in_force
 from evaluator.pack.model_judgement import InForce
-from evaluator.sql.backend import Database
+from evaluator.sql.duck import DuckDatabase
 from evaluator.sql.trees import table
 from evaluator.workbench.cases.given import as_given, write_year
 
@@ -85,7 +85,7 @@ class _Recorder:
             self.found.append(Statement(name.copy(), query.copy(), owner, tuple(in_order)))
 
 
-class _Recording(Database):
+class _Recording(DuckDatabase):
     """A database that notes the tables it makes."""
 
     def __init__(self, recorder: _Recorder) -> None:

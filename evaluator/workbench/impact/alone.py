@@ -13,6 +13,7 @@ from evaluator.pack.definitions import KindDef, Pack, VerdictDef
 from evaluator.report.comparing.impact import Named, OneSided
 from evaluator.report.comparing.values import plain
 from evaluator.sql.backend import Database
+from evaluator.sql.duck import DuckDatabase
 from evaluator.sql.trees import cast, column, ordered, parquet
 from evaluator.workbench.impact.quotas import values_of
 
@@ -20,7 +21,7 @@ from evaluator.workbench.impact.quotas import values_of
 def one_sided(folders: tuple[Path, Path], packs: tuple[Pack, Pack]) -> Iterator[OneSided]:
     """Give the verdicts with listed values that one of the packs has alone, and what they come to."""
     old, new = packs
-    database = Database()
+    database = DuckDatabase()
     try:
         for folder, pack, other in ((folders[0], old, new), (folders[1], new, old)):
             for name, kind in pack.kinds.items():

@@ -16,6 +16,7 @@ from evaluator.pack.nodes import Name
 from evaluator.report.comparing.impact import GroupTotals, Totals
 from evaluator.report.words import plain_fraction, plain_number
 from evaluator.sql.backend import Database
+from evaluator.sql.duck import DuckDatabase
 from evaluator.sql.trees import cast, column, parquet
 
 MEAN_PLACES = 6
@@ -58,7 +59,7 @@ def _field(formula: Formula | None) -> str | None:
 
 def totals_of(folders: tuple[Path, Path], groups: dict[str, list[str]]) -> Iterator[GroupTotals]:
     """Give the totals of each kind, of all its subjects first, then of each group, by the value of its field."""
-    database = Database()
+    database = DuckDatabase()
     try:
         for kind, fields in groups.items():
             for by in ("", *fields):

@@ -35,7 +35,7 @@ from evaluator.solve.again import Again
 from evaluator.solve.arithmetic import Number, Truth, Value, as_python, known_value, unknown_value
 from evaluator.solve.moves import Move, Moves, as_read, moves_of, raw, readings_of
 from evaluator.solve.program import TRUE, Program, Solution, Untranslatable, Whole, constant
-from evaluator.sql.backend import Database
+from evaluator.sql.duck import DuckDatabase
 from evaluator.sql.lower import Lowering, sql_type
 from evaluator.sql.ratio import UNIT
 from evaluator.sql.trees import SQL, all_but, cast, column, named, number, star, table
@@ -121,7 +121,7 @@ class Standings:
         problems = Problems()
         start, end = period_of(self.year, self.pack.period)
         pack = as_in_force(self.pack, end)
-        database = self.stack.enter_context(closing(Database()))
+        database = self.stack.enter_context(closing(DuckDatabase()))
         state = State(database, pack, self.year, start, end)
         load_tables(database, pack, folder, state.settings, problems)
         problems.stop_on_errors()

@@ -1,0 +1,128 @@
+"""The embedded engine: DuckDB runs queries that arrive as trees."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import socket
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import duckdb
+from sqlglot import exp
+
+from evaluator.sql.backend import Database
+from evaluator.sql.trees import SQL, call, cast, named, text
+
+
+class _Interrupts:
+    """Ctrl-C reaches a query at once: a query in one long piece would see it only at its end."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.ends: tuple[socket.socket, socket.socket] | None = None
+        if threading.current_thread() is not threading.main_thread():
+            return  # only the main thread is told of signals
+        self.ends = socket.socketpair()
+        self.ends[1].setblocking(False)
+        self.before = signal.set_wakeup_fd(self.ends[1].fileno(), warn_on_full_buffer=False)
+        threading.Thread(target=self._pass_on, args=(self.ends[0], connection), daemon=True).start()
+
+    @staticmethod
+    def _pass_on(told: socket.socket, connection: duckdb.DuckDBPyConnection) -> None:
+        while number := told.recv(1):
+            if number[0] == signal.SIGINT:
+                connection.interrupt()
+        told.close()
+
+    def end(self) -> None:
+        """Listen no longer."""
+        if self.ends is not None:
+            signal.set_wakeup_fd(self.before)
+            self.ends[1].close()
+
+
+class DuckDatabase(Database):
+    """One DuckDB connection, in memory, with a folder of its own to spill to."""
+
+    def __init__(self, threads: int | None = None) -> None:
+        super().__init__()
+        # the default would be a folder in whatever place the user stands
+        settings: dict[str, Any] = {
+            "temp_directory": str(Path(tempfile.gettempdir()) / f"evaluator-{os.getpid()}"),
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            # DuckDB 2.0.0 fails on a case with text of which its statistics say that no branch is taken
+            "disabled_optimizers": "statistics_propagation",
+        }
+        if threads:
+            settings["threads"] = threads
+        self.connection = duckdb.connect(":memory:", config=settings)
+        for schema in ("raw", "data", "work"):
+            self.connection.execute(f"create schema {schema}")
+        self.interrupts = _Interrupts(self.connection)
+
+    def run(self, query: SQL, parameters: object = None) -> duckdb.DuckDBPyConnection:
+        """Run a query; what a user can mend comes back as Stop."""
+        try:
+            return self.connection.execute(query.sql("duckdb", copy=False), parameters)
+        except duckdb.Error as wrong:
+            self._explain(wrong)
+
+    def rows(self, query: SQL) -> list[tuple[Any, ...]]:
+        """Run a query and fetch all its rows."""
+        return self.run(query).fetchall()
+
+    def create(self, name: exp.Table, query: exp.Query) -> None:
+        """Make a table of a query's rows."""
+        self.run(exp.Create(this=name, kind="TABLE", expression=query, replace=True))
+
+    def view(self, name: exp.Table, query: exp.Query) -> None:
+        """Name a query."""
+        self.run(exp.Create(this=name, kind="VIEW", expression=query, replace=True))
+
+    def listed(self, name: exp.Table, columns: Mapping[str, tuple[str, Sequence[object]]]) -> None:
+        """Make a table of lists, a column each with its type."""
+        unnested = [
+            named(call("unnest", cast(exp.Placeholder(), f"{kind}[]")), heading)
+            for heading, (kind, _) in columns.items()
+        ]
+        query = exp.select(*unnested)
+        made = exp.Create(this=name, kind="TABLE", expression=query, replace=True)
+        self.run(made, [values for _, values in columns.values()])
+
+    def drop(self, name: exp.Table, kind: str = "TABLE") -> None:
+        """Forget a table or view."""
+        self.connection.execute(f"drop {kind} if exists {name.sql('duckdb')}")
+
+    def described(self, query: exp.Query) -> dict[str, str]:
+        """Return the columns of a query's rows with their types."""
+        return {str(name): str(kind) for name, kind, *_ in self.rows(exp.Describe(this=query.copy()))}
+
+    def write(self, query: exp.Query, file: Path) -> None:
+        """Write a query's rows, in their order, to a Parquet or CSV file with fixed settings."""
+        settings = {
+            ".parquet": "format parquet, compression zstd, row_group_size 122880",
+            ".csv": "format csv, header true",
+        }[file.suffix]
+        target = text(str(file)).sql("duckdb")
+        try:
+            self.connection.execute(f"copy ({query.sql('duckdb', copy=False)}) to {target} ({settings})").fetchall()
+        except duckdb.IOException as wrong:
+            raise OSError(errno.EIO, str(wrong).split("\n")[0]) from None
+        except duckdb.Error as wrong:
+            self._explain(wrong)
+
+    def close(self) -> None:
+        """Let go of the connection and its files."""
+        self.interrupts.end()
+        self.connection.close()
+
+    def _explain(self, wrong: duckdb.Error) -> NoReturn:
+        self.stop_if_known(str(wrong))
+        if isinstance(wrong, (duckdb.OutOfRangeException, duckdb.ConversionException)):
+            self.stop_overflow()
+        raise wrong
