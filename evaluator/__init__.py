@@ -54,6 +54,9 @@ def run(
     supersedes: str | Path | None = None,
     appeals: str | Path | None = None,
     presumed: str | Path | None = None,
+    engine: str = "duckdb",
+    master: str | None = None,
+    work: str | Path | None = None,
     progress: Callable[[str], None] = lambda _: None,
     warn: Callable[[Iterable[Diagnostic]], None] = lambda _: None,
 ) -> Path:
@@ -63,7 +66,9 @@ def run(
     read stop the run unless accepted. `supersedes` is the run folder this run takes the place of; `stage` is draft,
     published (since `published_on`) or final, where nothing is said that of the run before, or else draft. `appeals` is
     a folder of cases, of which those accepted amend the records; `presumed` is a case taken for accepted, to see what
-    would follow.
+    would follow. With `engine` spark the tables are computed by Spark, at `master` (left out, where Spark is set up to
+    run, or on this machine), and kept in `work` meanwhile: a folder that driver and workers share.
+
     Raises evaluator.diagnostics.Stop with everything the user has to mend; nothing is written then.
     """
     from dataclasses import replace
@@ -88,7 +93,14 @@ def run(
             cases.append(replace(taken, kept_as=f"presumed-{taken.kept_as}") if is_taken else taken)
     problems.stop_on_errors()
     standing = Standing(stage, published_on, None if supersedes is None else Path(supersedes))
-    with assess(checked, Path(data), year, folders, accept_rejects, progress, None, standing, cases) as assessment:
+    spark = None
+    if engine == "spark":
+        from evaluator.sql.spark import SparkDatabase
+
+        spark = SparkDatabase(master, None if work is None else Path(work))
+    with assess(
+        checked, Path(data), year, folders, accept_rejects, progress, None, standing, cases, spark
+    ) as assessment:
         progress(f"writing {target}")
         write_run(assessment, target)
         warn(assessment.problems)

@@ -467,5 +467,10 @@ CODES: dict[str, Code] = {
     ),
     "E102": Code("the rule engine failed", "no verdict is guessed", "run again; if it stays, report it with the pack"),
     "E104": Code("awards do not sum", "an explanation must say what the run said", "report it with the run folder"),
+    "E105": Code(
+        "Spark is missing or does not start",
+        "with --engine spark everything after the reading is computed there",
+        "pip install 'evaluator[spark]', and install Java 17 or later",
+    ),
     "E103": Code("the two judges disagree", "no verdict is guessed", "report it with the pack"),
 }

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from evaluator.cli.common import Lang, PackFolder, Progress, Stage, app, warn
+from evaluator.cli.common import Engine, Lang, PackFolder, Progress, Stage, app, warn
 
 
 @app.command()
@@ -33,6 +33,13 @@ def run(
     ] = None,
     supersedes: Annotated[Path | None, typer.Option(help="The run folder this run takes the place of.")] = None,
     appeals: Annotated[Path | None, typer.Option(help="A folder of appeals; those accepted amend the records.")] = None,
+    engine: Annotated[Engine, typer.Option(help="What computes: on this machine, or on a cluster.")] = Engine.duckdb,
+    master: Annotated[
+        str | None, typer.Option(help="Where Spark runs, as spark://host:7077 or local[4] [as Spark is set up].")
+    ] = None,
+    work: Annotated[
+        Path | None, typer.Option(help="A folder that all of Spark's workers reach, for its tables [a temporary one].")
+    ] = None,
     lang: Lang = None,
 ) -> None:
     """Assess a year and write its run folder.
@@ -49,7 +56,7 @@ def run(
         day = published_on and published_on.date()
         folder = evaluator.run(
             checked, data, year, out, history or [], accept_rejects, stage and stage.value, day, supersedes, appeals,
-            progress=progress, warn=warn,
+            engine=engine.value, master=master, work=work, progress=progress, warn=warn,
         )  # fmt: skip
     print(run_summary(folder, checked))
 

@@ -56,6 +56,13 @@ class TextOrJson(StrEnum):
     json = "json"
 
 
+class Engine(StrEnum):
+    """What computes a run."""
+
+    duckdb = "duckdb"
+    spark = "spark"
+
+
 class Stage(StrEnum):
     """Where a run stands among those of its year."""
 

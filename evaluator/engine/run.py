@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
@@ -37,6 +38,9 @@ from evaluator.sql.duck import DuckDatabase
 from evaluator.sql.lower import Lowering
 from evaluator.sql.ratio import UNIT
 from evaluator.sql.trees import column, ordered
+
+if TYPE_CHECKING:
+    from evaluator.sql.spark import SparkDatabase
 
 REJECTS_SHOWN = 100
 Progress = Callable[[str], None]
@@ -105,10 +109,12 @@ def assess(
     bench: Bench | None = None,
     standing: Standing = Standing(),  # noqa: B008 - frozen
     cases: Sequence[Case] = (),
+    spark: SparkDatabase | None = None,
 ) -> Iterator[Assessment]:
     """Assess a year; raise Stop with everything the user has to mend.
 
-    `bench` judges, and stays open for more; without one, the run has its own.
+    `bench` judges, and stays open for more; without one, the run has its own. With `spark` everything after the reading
+    is computed there.
     """
     problems = Problems()
     start, end = period_of(year, pack.period)
@@ -136,6 +142,10 @@ def assess(
             pack, state, data, accept_rejects, standing, list(cases), loaded, covers, past, problems
         )
         _check_somebody(state, problems)
+        if spark is not None:
+            progress("handing the records to Spark")
+            spark.receive(database)
+            state.db = spark
         find_entries(state)
         for step in steps:
             progress(_shown(step))
@@ -157,6 +167,8 @@ def assess(
         if bench is None:
             judge.close()
         database.close()
+        if spark is not None:
+            spark.close()
 
 
 def _shown(step: Step) -> str:

@@ -474,7 +474,7 @@ class _Writer:
                 "duckdb": version("duckdb"),
                 "sqlglot": version("sqlglot"),
             },
-            "engine": "duckdb",
+            "engine": self.db.name,
             "outputs": outputs,
         }
 

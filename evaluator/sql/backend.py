@@ -16,6 +16,8 @@ from evaluator.sql.trees import SEPARATOR, SQL
 class Database(ABC):
     """Tables in the schemas raw, data and work, and queries over them; problems a user can mend come as Stop."""
 
+    name: str
+
     def __init__(self) -> None:
         self.places: list[tuple[str, str]] = []  # of each source: file and sheet
 

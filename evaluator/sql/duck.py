@@ -48,6 +48,8 @@ class _Interrupts:
 class DuckDatabase(Database):
     """One DuckDB connection, in memory, with a folder of its own to spill to."""
 
+    name = "duckdb"
+
     def __init__(self, threads: int | None = None) -> None:
         super().__init__()
         # the default would be a folder in whatever place the user stands

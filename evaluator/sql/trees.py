@@ -135,8 +135,9 @@ def table(name: str, schema: str = "data") -> exp.Table:
 
 
 def parquet(file: Path) -> exp.Table:
-    """Name the rows of a Parquet file."""
-    return exp.Table(this=exp.Anonymous(this="read_parquet", expressions=[text(str(file))]))
+    """Name the rows of a Parquet file, or of a folder of such files in their order."""
+    files = file / "*.parquet" if file.is_dir() else file
+    return exp.Table(this=exp.Anonymous(this="read_parquet", expressions=[text(str(files))]))
 
 
 def named(value: SQL, name: str) -> exp.Alias:

@@ -1,0 +1,297 @@
+"""The engine for more than one machine: the same query trees, written as Spark SQL.
+
+Every table that is made is written as Parquet to a folder that all workers can reach, and read from there: what a lost
+worker had computed is computed again, and nobody has to start anew. Only what the engine fetches comes to the driver.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlglot import exp
+
+from evaluator.diagnostics import Problems, Stop
+from evaluator.sql.backend import Database
+from evaluator.sql.duck import DuckDatabase
+from evaluator.sql.trees import SQL, parquet, select, table, text
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+# what differs from Spark's defaults; whoever submits a job can set anything else
+SETTINGS = {
+    "spark.app.name": "evaluator",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.sql.ansi.enabled": "true",  # a number that does not fit stops the run
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.caseSensitive": "false",
+    "spark.sql.parquet.compression.codec": "zstd",
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    "spark.sql.mapKeyDedupPolicy": "EXCEPTION",
+    "spark.sql.execution.arrow.pyspark.enabled": "false",
+}
+_TYPES = {"BIGINT": "bigint", "TEXT": "string", "BOOLEAN": "boolean", "DATE": "date", "INTEGER": "int"}
+_SHOWN = {"bigint": "BIGINT", "string": "VARCHAR", "boolean": "BOOLEAN", "date": "DATE", "int": "INTEGER"}
+_FUNCTIONS = {"error": "raise_error", "strpos": "instr", "starts_with": "startswith"}
+_OVERFLOWS = ("ARITHMETIC_OVERFLOW", "NUMERIC_VALUE_OUT_OF_RANGE", "CAST_OVERFLOW", "CAST_INVALID_INPUT")
+
+
+def spark_sql(query: SQL) -> str:
+    """Write a query tree as Spark SQL.
+
+    >>> spark_sql(exp.select(exp.IntDiv(this=column("a", "s"), expression=exp.Literal.number(2))).from_("s"))
+    'SELECT `s`.`a` DIV 2 FROM s'
+    """
+    tree = query.copy()
+    for node in reversed(list(tree.walk())):  # what lies inside comes first
+        changed = _as_spark(node)
+        if changed is not node:
+            tree = changed if node is tree else tree
+            node.replace(changed)
+    return tree.sql("spark", copy=False)
+
+
+def _as_spark(node: SQL) -> SQL:
+    """Put in the place of a node what Spark calls it."""
+    match node:
+        case exp.DataType() if node.this == exp.DataType.Type.INT128:
+            return exp.DataType.build("DECIMAL(38, 0)")
+        case exp.Table() if isinstance(node.this, exp.Anonymous):  # read_parquet
+            file = node.this.expressions[0].name
+            return exp.Table(this=_quoted(file), db=_quoted("parquet"), alias=node.args.get("alias"))
+        case exp.Table() if node.args.get("db") is not None:
+            return exp.Table(this=_quoted(_view(node)), alias=node.args.get("alias"))
+        case exp.Anonymous():
+            return _function(node)
+        case exp.Select():
+            return _with_lists(node)
+    return node
+
+
+def _quoted(name: str) -> exp.Identifier:
+    return exp.to_identifier(name, quoted=True)
+
+
+def _view(name: exp.Table) -> str:
+    """Return what a table is called among Spark's temporary views, which know no schemas."""
+    return f"{name.db}.{name.name}"
+
+
+def _function(node: exp.Anonymous) -> SQL:
+    """Return a function under Spark's name; what Spark does otherwise is asked for differently."""
+    name, arguments = str(node.this).lower(), node.expressions
+    if name == "concat":  # what is unknown adds nothing
+        return exp.Anonymous(this="concat_ws", expressions=[text(""), *arguments])
+    if name in ("trim", "rtrim") and len(arguments) == 2:
+        side = {"position": "TRAILING"} if name == "rtrim" else {"position": "BOTH"}
+        return exp.Trim(this=arguments[0], expression=arguments[1], **side)
+    if name in _FUNCTIONS:
+        return exp.Anonymous(this=_FUNCTIONS[name], expressions=arguments)
+    return node
+
+
+def _with_lists(node: exp.Select) -> SQL:
+    """Put the entries of several lists beside each other, a row each, by Spark's own means."""
+    lists = [one for one in node.expressions if isinstance(one, exp.Alias) and _is_list(one.this)]
+    if not lists:
+        return node
+    zipped = exp.Anonymous(this="arrays_zip", expressions=[one.this.expressions[0] for one in lists])
+    inline = exp.Aliases(
+        this=exp.Anonymous(this="inline", expressions=[zipped]), expressions=[_quoted(one.alias) for one in lists]
+    )
+    node.set("expressions", [*(one for one in node.expressions if one not in lists), inline])
+    return node
+
+
+def _is_list(value: SQL) -> bool:
+    return isinstance(value, exp.Anonymous) and str(value.this).lower() == "unnest"
+
+
+class SparkDatabase(Database):
+    """A Spark session, and a folder in which its tables lie."""
+
+    name = "spark"
+
+    def __init__(self, master: str | None = None, work: Path | None = None) -> None:
+        super().__init__()
+        self.session = _session(master)
+        self.folder = Path(tempfile.mkdtemp(prefix="evaluator-spark-", dir=work))
+        self.made = 0
+        self.parts: dict[str, list[Path]] = {}
+
+    def receive(self, database: DuckDatabase) -> None:
+        """Take over every table of the schemas data and work."""
+        self.places = database.places
+        listed = exp.select("table_schema", "table_name").from_("information_schema.tables")
+        for schema, name in database.rows(listed.where("table_schema in ('data', 'work')")):
+            made = table(name, schema)
+            folder = self._next()
+            folder.mkdir()
+            database.write(select(exp.Star()).from_(made, copy=False), folder / "part-00000.parquet")
+            self.parts[_view(made)] = [folder]
+            self._register(_view(made))
+
+    # --- queries ---
+
+    def frame(self, query: SQL) -> DataFrame:
+        """Return the rows of a query, which are computed when they are asked for."""
+        return self.session.sql(spark_sql(query))
+
+    def run(self, query: SQL) -> None:
+        """Add rows to a table."""
+        assert isinstance(query, exp.Insert)
+        name = _view(query.this)
+        folder = self._next()
+        self._kept(query.expression, folder, self.session.table(f"`{name}`").columns)
+        self.parts[name].append(folder)
+        self._register(name)
+
+    def rows(self, query: SQL) -> list[tuple[Any, ...]]:
+        """Run a query and fetch all its rows."""
+        return [tuple(map(_value, row)) for row in self._asked(lambda: self.frame(query).collect())]
+
+    def described(self, query: exp.Query) -> dict[str, str]:
+        """Return the columns of a query's rows with their types."""
+        found = self._asked(lambda: self.frame(query).dtypes)
+        return {name: _SHOWN.get(kind, kind.upper()) for name, kind in found}
+
+    # --- tables ---
+
+    def create(self, name: exp.Table, query: exp.Query) -> None:
+        """Make a table of a query's rows."""
+        folder, view = self._next(), _view(name)
+        self._kept(query, folder)
+        before = self.parts.get(view, [])
+        self.parts[view] = [folder]
+        self._register(view)
+        self._forget(before)
+
+    def view(self, name: exp.Table, query: exp.Query) -> None:
+        """Name a query."""
+        self._asked(lambda: self.frame(query)).createOrReplaceTempView(f"`{_view(name)}`")
+
+    def listed(self, name: exp.Table, columns: Mapping[str, tuple[str, Sequence[object]]]) -> None:
+        """Make a table of lists, a column each with its type."""
+        from pyspark.sql.types import StructField, StructType, _parse_datatype_string
+
+        fields = [StructField(one, _parse_datatype_string(_TYPES[kind])) for one, (kind, _) in columns.items()]
+        rows = list(zip(*(values for _, values in columns.values()), strict=True))
+        frame, view, folder = self.session.createDataFrame(rows, StructType(fields)), _view(name), self._next()
+        self._asked(lambda: frame.coalesce(1).write.parquet(str(folder)))
+        self.parts[view] = [folder]
+        self._register(view)
+
+    def drop(self, name: exp.Table, kind: str = "TABLE") -> None:
+        """Forget a table or view."""
+        view = _view(name)
+        self.session.catalog.dropTempView(f"`{view}`")
+        self._forget(self.parts.pop(view, []))
+
+    def write(self, query: exp.Query, file: Path) -> None:
+        """Write a query's rows: to a CSV file, or to a folder of Parquet files, which in their order have the rows'."""
+        if file.suffix == ".parquet":
+            self._kept(query, file)
+            _tidied(file)
+            return
+        folder = self._next()
+        self._kept(query, folder)
+        _tidied(folder)
+        database = DuckDatabase()
+        try:
+            database.write(select(exp.Star()).from_(parquet(folder), copy=False), file)
+        finally:
+            database.close()
+            self._forget([folder])
+
+    def close(self) -> None:
+        """Let go of the tables; the session stays for whoever started it, or for the next run."""
+        for name in self.parts:
+            self.session.catalog.dropTempView(f"`{name}`")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _next(self) -> Path:
+        self.made += 1
+        return self.folder / f"{self.made:05}"
+
+    def _kept(self, query: exp.Query, folder: Path, names: list[str] | None = None) -> None:
+        frame = self._asked(lambda: self.frame(query))
+        if names is not None:
+            frame = frame.toDF(*names)
+        self._asked(lambda: frame.write.parquet(str(folder)))
+
+    def _register(self, view: str) -> None:
+        paths = [str(folder) for folder in self.parts[view]]
+        self._asked(lambda: self.session.read.parquet(*paths)).createOrReplaceTempView(f"`{view}`")
+
+    @staticmethod
+    def _forget(folders: list[Path]) -> None:
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _asked(self, ask: Any) -> Any:
+        from py4j.protocol import Py4JJavaError
+        from pyspark.errors import PySparkException
+
+        try:
+            return ask()
+        except (PySparkException, Py4JJavaError) as wrong:
+            said = str(wrong)
+            self.stop_if_known(said)
+            if any(f"[{name}" in said for name in _OVERFLOWS):
+                self.stop_overflow()
+            raise
+
+
+def _value(value: object) -> object:
+    """Return a value as the other engine gives it: wide whole numbers are whole numbers."""
+    if isinstance(value, Decimal) and value.as_tuple().exponent == 0:
+        return int(value)
+    return value
+
+
+def _tidied(folder: Path) -> None:
+    """Leave the rows alone in a folder that Spark has written, its files numbered in their order."""
+    parts = sorted(folder.glob("part-*.parquet"))
+    for number, part in enumerate(parts):
+        part.rename(folder / f"part-{number:05}.parquet")
+    for other in (*folder.glob("_*"), *folder.glob(".*")):
+        other.unlink()
+
+
+def _session(master: str | None) -> SparkSession:
+    """Return the session there is, or begin one."""
+    try:
+        from pyspark import SparkConf
+        from pyspark.errors import PySparkException
+        from pyspark.sql import SparkSession
+    except ImportError:
+        raise _stop("pyspark is not here", "pip install 'evaluator[spark]'") from None
+    given = SparkConf()
+    builder = SparkSession.builder
+    for name, value in SETTINGS.items():
+        if not given.contains(name):
+            builder = builder.config(name, value)
+    if master is not None or not given.contains("spark.master"):
+        builder = builder.master(master or "local[*]")
+    try:
+        session = builder.getOrCreate()
+    except (PySparkException, OSError, RuntimeError) as wrong:
+        raise _stop(
+            f"Spark does not start: {str(wrong).splitlines()[0]}", "install Java 17 or later, or name another --master"
+        ) from None
+    session.sparkContext.setLogLevel("OFF")
+    if not given.contains("spark.sql.shuffle.partitions"):
+        session.conf.set("spark.sql.shuffle.partitions", 2 * session.sparkContext.defaultParallelism)
+    return session
+
+
+def _stop(what: str, fix: str) -> Stop:
+    problems = Problems()
+    problems.add("E105", what, fix=fix)
+    return Stop(problems)
