@@ -27,7 +27,7 @@ test-all: $(VENV)/dev
 	EVALUATOR_ALL=1 $(BIN)/pytest -n 2 $(addprefix tests/test_, $(addsuffix .py, \
 	  check compare derived explain impact lower properties prove random_packs recall score solve tables))
 
-bench: $(VENV)/dev
+bench: $(VENV)/bench
 	$(BIN)/python tests/bench/bench.py
 
 clean:
@@ -40,4 +40,8 @@ $(VENV)/run: pyproject.toml
 
 $(VENV)/dev: $(VENV)/run
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+$(VENV)/bench: $(VENV)/dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	@touch $@

@@ -3,6 +3,7 @@
 python tests/bench/floor.py job DATA OUT.parquet    read, count, score, decide, rank, write a row a member
 python tests/bench/floor.py read DATA               only read the records and count them by member and kind
 python tests/bench/floor.py same RUN OUT.parquet    compare a run folder of evaluator with what `job` wrote
+python tests/bench/floor.py equal PEER.parquet OUT.parquet    compare what a peer wrote with it
 
 It keeps no evidence: no score lines, no records, no rosters, no reasons, and no check of a single cell.
 Points are tenths, so that everything stays whole.
@@ -15,8 +16,7 @@ from pathlib import Path
 
 import duckdb
 
-JOB = """
-copy (
+COMPLETE = """
     with counted as (
         select
             member,
@@ -40,7 +40,10 @@ copy (
     complete as (
         select m.*, coalesce(columns(c.* exclude (member)), 0)
         from read_parquet('{members}') as m left join counted as c on c.member = m.id
-    ),
+    )
+"""
+
+SCORED = """
     scored as (
         select
             *,
@@ -77,6 +80,9 @@ copy (
             grade = 'excellent' and star >= 3 as is_eligible
         from scored
     )
+"""
+
+RANKED = """
     select
         id, activities, base, bonus, absence * -30 as absence, total, grade, star, final, exit,
         is_eligible and rank() over (
@@ -86,13 +92,15 @@ copy (
         rank() over (partition by sector order by final desc) as rank_sector
     from decided
     order by id
-) to '{out}' (format parquet, compression zstd, row_group_size 122880)
 """
+
+WRITTEN = "copy ({query}) to '{out}' (format parquet, compression zstd, row_group_size 122880)"
+
+JOB = f"{COMPLETE}, {SCORED} {RANKED}"
 
 READ = "select count(*) from (select member, kind, count(*) as n from read_parquet('{records}') group by all)"
 
-SAME = """
-with ours as (
+RUN = """
     select
         s.id, s.activities, s."points.base" * 10 as base, s."points.bonus" * 10 as bonus,
         s."points.absence" * 10 as absence, s.total * 10 as total, s.grade, s.star, s.final * 10 as final,
@@ -100,27 +108,41 @@ with ours as (
     from '{run}/subjects/member.parquet' as s
     join '{run}/rosters/member.all.parquet' as o using (id)
     join '{run}/rosters/member.sector.parquet' as w using (id)
-),
-theirs as (from '{out}')
+"""
+
+SAME = """
+with ours as ({ours}), theirs as (from '{out}')
 select
     (select count(*) from ours), (select count(*) from theirs),
     (select count(*) from (from ours except from theirs))
 """
 
 
+def job(data: Path, out: Path) -> None:
+    """Do the whole job and write a row a member."""
+    with duckdb.connect() as con:
+        con.execute(WRITTEN.format(query=JOB.format(**files(data)), out=out))
+
+
+def files(data: Path) -> dict[str, Path]:
+    """Return the files of a folder by name."""
+    return {name: data / f"{name}.parquet" for name in ("members", "records")}
+
+
 def main() -> None:
     """Do what the command line says."""
     what, first, *rest = sys.argv[1:]
-    files = {"records": f"{first}/records.parquet", "members": f"{first}/members.parquet"}
+    if what == "job":
+        job(Path(first), Path(rest[0]))
+        return
     with duckdb.connect() as con:
-        if what == "job":
-            con.execute(JOB.format(**files, out=rest[0]))
-        elif what == "read":
-            con.execute(READ.format(**files)).fetchall()
-        else:
-            ours, theirs, different = con.execute(SAME.format(run=Path(first), out=rest[0])).fetchall()[0]
-            if different or ours != theirs:
-                sys.exit(f"{different} of {ours} members differ; by hand there are {theirs}")
+        if what == "read":
+            con.execute(READ.format(**files(Path(first)))).fetchall()
+            return
+        ours = RUN.format(run=first) if what == "same" else f"from '{first}'"
+        here, there, different = con.execute(SAME.format(ours=ours, out=rest[0])).fetchall()[0]
+        if different or here != there:
+            sys.exit(f"{different} of {here} members differ; by hand there are {there}")
 
 
 if __name__ == "__main__":
