@@ -23,6 +23,8 @@ from evaluator.engine.awards import Award, awards
 from evaluator.engine.state import State
 from evaluator.pack.definitions import KindDef, LineDef, Pack
 
+collect_ignore = ["bench/peers"]  # these need the libraries of the extra `bench`
+
 # shrinking a failure can take minutes; HYPOTHESIS_PROFILE=default asks for it
 settings.register_profile(
     "suite", deadline=None, phases=[Phase.explicit, Phase.generate], print_blob=True, derandomize=True
