@@ -469,7 +469,7 @@ CODES: dict[str, Code] = {
     "E104": Code("awards do not sum", "an explanation must say what the run said", "report it with the run folder"),
     "E105": Code(
         "Spark is missing or does not start",
-        "with --engine spark everything after the reading is computed there",
+        "with --engine spark a run is computed there",
         "pip install 'evaluator[spark]', and install Java 17 or later",
     ),
     "E103": Code("the two judges disagree", "no verdict is guessed", "report it with the pack"),

@@ -362,3 +362,48 @@ def test_workbook_holds_values_not_formulas(odd: Path) -> None:
         assert b"<f" not in content.replace(b"<fonts", b"")
         assert b"hyperlink" not in content
         assert {info.date_time[:3] for info in archive.infolist()} == {(1980, 1, 1)}
+
+
+MANY = """
+    pack: many
+    title: {en: Many}
+    language: en
+    tables:
+      works:
+        files: ["works-*"]
+        key: id
+        date: held_on
+        fields: {id: text, held_on: date, person: {ref: person}, hours: number}
+"""
+OF_MANY = """
+    subject: person
+    key: id
+    fields: {id: text}
+    measures: {hours: {sum: hours, of: works}}
+    rosters: [{id: all, order_by: [hours desc], columns: [rank, id, hours]}]
+"""
+
+
+def test_many_files_with_many_rejects(tmp_path: Path) -> None:
+    """A table is put together from files of one pattern; of rejects the first are listed, all counted, all written."""
+    pack = write_pack(tmp_path / "pack", pack=MANY, person=OF_MANY)
+    data = tmp_path / "data"
+    (data / "later").mkdir(parents=True)
+    (data / "person.csv").write_text("id\nA\n", encoding="utf-8")
+    for part in range(3):
+        rows = [f"{part}-{n},2021-05-05,{'A' if n % 3 else 'B'},{'x' if n % 2 else 1}" for n in range(700)]
+        folder = data / "later" if part == 2 else data
+        (folder / f"works-{part:02}.csv").write_text("\n".join(["id,held_on,person,hours", *rows]), encoding="utf-8")
+    with pytest.raises(Stop) as stopped:
+        evaluator.run(pack, data, 2021, tmp_path / "out")
+    last = stopped.value.problems[-1]
+    strangers, odd = 3 * 234, 3 * 350
+    assert last.message == (
+        f"{strangers + odd - 1000} more rejects are not shown; of all there are "
+        f"1,050 × not a number (works, hours), 702 × not in person (works, person)"
+    )
+    assert "--accept-rejects" in (last.fix or "")
+    assert len(stopped.value.problems) == 1001
+    out = evaluator.run(pack, data, 2021, tmp_path / "out", accept_rejects=True)
+    assert len((out / "rejects.csv").read_text(encoding="utf-8").splitlines()) == 1 + strangers + odd
+    assert rows_of(out, "rosters/person.all")[0]["hours"] == 3 * 233

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 
 from sqlglot import exp
 
@@ -12,11 +13,20 @@ from evaluator.data.sheets import Sheet
 from evaluator.diagnostics import Problems
 from evaluator.pack.definitions import OTHERS, Pack, TableDef
 from evaluator.pack.windows import counted_from
-from evaluator.sql.duck import DuckDatabase
+from evaluator.sql.backend import Database
 from evaluator.sql.rows import Rows
 from evaluator.sql.trees import SQL, both, cast, column, is_null, table, text, type_named
 
 REJECTS = table("rejects", "work")
+
+
+def _is_named(name: str, wanted: str) -> bool:
+    """Whether a sheet has a name, in which * stands for anything and ? for any one letter.
+
+    >>> [_is_named("works-[3]", wanted) for wanted in ("works-[3]", "works-*", "works-?", "work")]
+    [True, True, False, False]
+    """
+    return name == wanted or fnmatchcase(name, wanted.replace("[", "[[]"))
 
 
 @dataclass(slots=True)
@@ -34,7 +44,7 @@ class Loaded:
 class Context:
     """The pack, the database, and what is under way in it."""
 
-    db: DuckDatabase
+    db: Database
     pack: Pack
     sheets: list[Sheet]
     settings: dict[str, object]
@@ -50,8 +60,12 @@ class Context:
         return ["#src", "#row", *(f.name for f in made.fields.values() if not f.is_derived), *self.lists(made)]
 
     def sheets_of(self, made: TableDef) -> list[int]:
-        """Return the numbers of the sheets a table is read from."""
-        return [i for i, sheet in enumerate(self.sheets) if set(sheet.names) & set(made.files)]
+        """Return the numbers of the sheets a table is read from: those named as it says, or as its patterns say."""
+        return [
+            place
+            for place, sheet in enumerate(self.sheets)
+            if any(_is_named(name, wanted) for name in sheet.names for wanted in made.files)
+        ]
 
     def unfolded(self, made: TableDef) -> list[TableDef]:
         """Return the tables unfolded from cells of this one."""

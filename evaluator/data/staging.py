@@ -8,8 +8,8 @@ from sqlglot import exp
 
 from evaluator.data.cells import cleaned, native_value, parsed
 from evaluator.data.context import Context
+from evaluator.data.loading import load, unload
 from evaluator.data.sheets import Sheet, clean
-from evaluator.data.sources import load, unload
 from evaluator.diagnostics import Cell, closest
 from evaluator.pack.definitions import TableDef
 from evaluator.sql.lower import sql_type
@@ -69,7 +69,7 @@ def unstage(context: Context, made: TableDef) -> None:
     """Drop raw.<table> and what it reads."""
     context.db.drop(table(made.name, "raw"), "VIEW")
     for name in context.raw.pop(made.name, []):
-        unload(context.db.connection, name)
+        unload(context.db, name)
 
 
 def _stage(context: Context, made: TableDef, place: int) -> exp.Select | None:
@@ -97,7 +97,7 @@ def _stage(context: Context, made: TableDef, place: int) -> exp.Select | None:
     if not good or others is None:
         return None
     raw = _raw_name(made, place)
-    load(context.db.connection, sheet, raw, list(dict.fromkeys([*(h for _, h in wanted if h is not None), *others])))
+    load(context.db, sheet, raw, list(dict.fromkeys([*(h for _, h in wanted if h is not None), *others])))
     kinds = dict(zip(sheet.headings, sheet.kinds, strict=True))
     # the text of each cell is tidied once, inside, and read as its type outside
     inner: list[SQL] = [

@@ -27,12 +27,12 @@ from evaluator.data.unfolding import unfolded
 from evaluator.diagnostics import Problems
 from evaluator.pack.definitions import Pack, TableDef
 from evaluator.pack.derivation import Derivation, Making
-from evaluator.sql.duck import DuckDatabase
+from evaluator.sql.backend import Database
 from evaluator.sql.trees import SQL, column, either, holds, is_null, left_join, named, table, text
 
 
 def load_tables(
-    db: DuckDatabase,
+    db: Database,
     pack: Pack,
     folder: Path,
     settings: dict[str, object],

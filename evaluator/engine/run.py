@@ -34,6 +34,7 @@ from evaluator.pack.in_force import as_in_force
 from evaluator.pack.model import Period
 from evaluator.pack.windows import first_day
 from evaluator.sql.aggregates import aggregated
+from evaluator.sql.backend import Database
 from evaluator.sql.duck import DuckDatabase
 from evaluator.sql.lower import Lowering
 from evaluator.sql.ratio import UNIT
@@ -42,7 +43,8 @@ from evaluator.sql.trees import column, ordered
 if TYPE_CHECKING:
     from evaluator.sql.spark import SparkDatabase
 
-REJECTS_SHOWN = 100
+REJECTS_SHOWN = 1000
+REASONS_SHOWN = 20
 Progress = Callable[[str], None]
 
 
@@ -113,8 +115,7 @@ def assess(
 ) -> Iterator[Assessment]:
     """Assess a year; raise Stop with everything the user has to mend.
 
-    `bench` judges, and stays open for more; without one, the run has its own. With `spark` everything after the reading
-    is computed there.
+    `bench` judges, and stays open for more; without one, the run has its own. With `spark` it is computed there.
     """
     problems = Problems()
     start, end = period_of(year, pack.period)
@@ -125,7 +126,9 @@ def assess(
     standing = check_standing(standing, pack, year, problems)
     check_filed_in_time(cases, pack, standing, problems)
     problems.stop_on_errors()
-    database = DuckDatabase()
+    # what people keep in sheets is read faster on one machine; Parquet is read where it is
+    reads_there = spark is not None and any(data.rglob("*.parquet"))
+    database: Database = spark if spark is not None and reads_there else DuckDatabase()
     judge = bench or Bench()
     try:
         state = State(database, pack, year, start, end)
@@ -142,9 +145,9 @@ def assess(
             pack, state, data, accept_rejects, standing, list(cases), loaded, covers, past, problems
         )
         _check_somebody(state, problems)
-        if spark is not None:
+        if isinstance(database, DuckDatabase) and spark is not None:
             progress("handing the records to Spark")
-            spark.receive(database)
+            spark.receive_all(database)
             state.db = spark
         find_entries(state)
         for step in steps:
@@ -241,7 +244,7 @@ def _check_somebody(state: State, problems: Problems) -> None:
 
 
 def list_rejects(state: State, loaded: Loaded) -> Problems:
-    """Return the rejects as problems, the first of them each by itself."""
+    """Return the rejects as problems: the first of them each by itself, and where there are more, how often what."""
     found = Problems()
     names = ("#src", "#row", "column", "value", "reason", "table")
     query = (
@@ -260,8 +263,22 @@ def list_rejects(state: State, loaded: Loaded) -> Problems:
             what = f'"{value}": {reason}'
         found.add("D201", f"{what} ({name})", state.db.cell(source, row, heading))
     if loaded.rejects > REJECTS_SHOWN:
-        found.add("D201", f"{loaded.rejects - REJECTS_SHOWN} more rejects are not shown", Cell("~"))
+        counted = ", ".join(f"{n:,} × {why} ({name}, {heading})" for name, heading, why, n in _rejects_by_reason(state))
+        message = f"{loaded.rejects - REJECTS_SHOWN:,} more rejects are not shown; of all there are {counted}"
+        fix = "mend them; or add --accept-rejects to leave the rows out, and find all of them in rejects.csv"
+        found.add("D201", message, Cell("~"), fix)
     return found
+
+
+def _rejects_by_reason(state: State) -> list[tuple[str, str, str, int]]:
+    """Return table, column and reason of rejects with how many there are, the most frequent first."""
+    keys = [column(name, "r") for name in ("table", "column", "reason")]
+    count = exp.Count(this=exp.Star())
+    query = exp.select(*keys, count).from_(exp.alias_(REJECTS, "r", table=True), copy=False)
+    query = query.group_by(*(key.copy() for key in keys)).order_by(
+        ordered(count.copy(), descending=True), *(ordered(key.copy()) for key in keys)
+    )
+    return [(name, heading, why, int(n)) for name, heading, why, n in state.db.rows(query.limit(REASONS_SHOWN))]
 
 
 def _reconcile(state: State, control: ControlDef) -> Control:

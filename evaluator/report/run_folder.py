@@ -469,11 +469,7 @@ class _Writer:
                 }
                 for control in self.assessment.controls
             ],
-            "versions": {
-                "evaluator": __version__,
-                "duckdb": version("duckdb"),
-                "sqlglot": version("sqlglot"),
-            },
+            "versions": {"evaluator": __version__, **{name: version(name) for name in self.db.packages}},
             "engine": self.db.name,
             "outputs": outputs,
         }

@@ -227,7 +227,7 @@ class _Verifier:
 
     def _compare_folders(self, again: Path, check: Check) -> None:
         ours, theirs = self.manifest.versions, manifest_of(again).versions
-        own, made = dict(_files_of(self.folder)), dict(_files_of(again))
+        own, made = _tables_of(self.folder), _tables_of(again)
         same_versions = ours == theirs
         if same_versions:
             check.found = self.say("same bytes", len(made))
@@ -239,7 +239,7 @@ class _Verifier:
             if name not in own or name not in made:
                 wanted = self.say("no file") if name in own else self.say("a file")
                 check.faults.append(Fault(name, wanted, self.say("a file" if name in own else "missing file")))
-            elif own[name].read_bytes() != made[name].read_bytes():
+            elif own[name].is_dir() or made[name].is_dir() or own[name].read_bytes() != made[name].read_bytes():
                 if same_versions:
                     where = self.say("bytes from", _first_difference(own[name].read_bytes(), made[name].read_bytes()))
                     check.faults.append(Fault(name, self.say("bytes"), where))
@@ -266,6 +266,15 @@ class _Verifier:
 def _files_of(folder: Path) -> list[tuple[str, Path]]:
     """Return every file below a folder with its name there."""
     return [(path.relative_to(folder).as_posix(), path) for path in sorted(folder.rglob("*")) if path.is_file()]
+
+
+def _tables_of(folder: Path) -> dict[str, Path]:
+    """Return every file below a folder with its name there; the files of one table, as Spark writes them, as one."""
+    found: dict[str, Path] = {}
+    for name, path in _files_of(folder):
+        is_part = path.parent.suffix == ".parquet"
+        found[str(Path(name).parent) if is_part else name] = path.parent if is_part else path
+    return found
 
 
 def _first_difference(own: bytes, made: bytes) -> int:
@@ -296,6 +305,6 @@ def _cells(file: Path) -> list[tuple[str, list[list[Any]]]]:
 
 
 def _said(file: Path) -> dict[str, Any]:
-    """Return what a manifest says besides versions, and the hashes of what is compared by itself."""
+    """Return what a manifest says besides what made it, and the hashes of what is compared by itself."""
     held = json.loads(file.read_text(encoding="utf-8"))
-    return {name: value for name, value in held.items() if name not in ("versions", "outputs")}
+    return {name: value for name, value in held.items() if name not in ("versions", "engine", "outputs")}

@@ -17,6 +17,7 @@ class Database(ABC):
     """Tables in the schemas raw, data and work, and queries over them; problems a user can mend come as Stop."""
 
     name: str
+    packages: tuple[str, ...]  # whose versions a result may depend on
 
     def __init__(self) -> None:
         self.places: list[tuple[str, str]] = []  # of each source: file and sheet

@@ -49,6 +49,7 @@ class DuckDatabase(Database):
     """One DuckDB connection, in memory, with a folder of its own to spill to."""
 
     name = "duckdb"
+    packages = ("duckdb", "sqlglot")
 
     def __init__(self, threads: int | None = None) -> None:
         super().__init__()

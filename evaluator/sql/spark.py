@@ -18,7 +18,7 @@ from sqlglot import exp
 from evaluator.diagnostics import Problems, Stop
 from evaluator.sql.backend import Database
 from evaluator.sql.duck import DuckDatabase
-from evaluator.sql.trees import SQL, parquet, select, table, text
+from evaluator.sql.trees import SQL, number, parquet, select, table, text
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -36,9 +36,11 @@ SETTINGS = {
     "spark.sql.mapKeyDedupPolicy": "EXCEPTION",
     "spark.sql.execution.arrow.pyspark.enabled": "false",
 }
-_TYPES = {"BIGINT": "bigint", "TEXT": "string", "BOOLEAN": "boolean", "DATE": "date", "INTEGER": "int"}
 _SHOWN = {"bigint": "BIGINT", "string": "VARCHAR", "boolean": "BOOLEAN", "date": "DATE", "int": "INTEGER"}
-_FUNCTIONS = {"error": "raise_error", "strpos": "instr", "starts_with": "startswith"}
+_FUNCTIONS = {
+    "error": "raise_error", "strpos": "instr", "starts_with": "startswith", "row": "struct",
+    "regexp_split_to_array": "split",
+}  # fmt: skip
 _OVERFLOWS = ("ARITHMETIC_OVERFLOW", "NUMERIC_VALUE_OUT_OF_RANGE", "CAST_OVERFLOW", "CAST_INVALID_INPUT")
 
 
@@ -80,7 +82,11 @@ def _quoted(name: str) -> exp.Identifier:
 
 def _view(name: exp.Table) -> str:
     """Return what a table is called among Spark's temporary views, which know no schemas."""
-    return f"{name.db}.{name.name}"
+    return f"{name.db}.{name.name}" if name.db else name.name
+
+
+def _escaped(name: str) -> str:
+    return name.replace("`", "``")
 
 
 def _function(node: exp.Anonymous) -> SQL:
@@ -91,6 +97,11 @@ def _function(node: exp.Anonymous) -> SQL:
     if name in ("trim", "rtrim") and len(arguments) == 2:
         side = {"position": "TRAILING"} if name == "rtrim" else {"position": "BOTH"}
         return exp.Trim(this=arguments[0], expression=arguments[1], **side)
+    if name == "list_extract":  # null where the list is shorter
+        return exp.Anonymous(this="try_element_at", expressions=arguments)
+    if name == "generate_subscripts":
+        size = exp.Anonymous(this="size", expressions=arguments[:1])
+        return exp.Anonymous(this="sequence", expressions=[number(1), size])
     if name in _FUNCTIONS:
         return exp.Anonymous(this=_FUNCTIONS[name], expressions=arguments)
     return node
@@ -101,7 +112,8 @@ def _with_lists(node: exp.Select) -> SQL:
     lists = [one for one in node.expressions if isinstance(one, exp.Alias) and _is_list(one.this)]
     if not lists:
         return node
-    zipped = exp.Anonymous(this="arrays_zip", expressions=[one.this.expressions[0] for one in lists])
+    entries = [one.this.expressions[0] if one.this.this == "unnest" else one.this for one in lists]
+    zipped = exp.Anonymous(this="arrays_zip", expressions=entries)
     inline = exp.Aliases(
         this=exp.Anonymous(this="inline", expressions=[zipped]), expressions=[_quoted(one.alias) for one in lists]
     )
@@ -110,32 +122,48 @@ def _with_lists(node: exp.Select) -> SQL:
 
 
 def _is_list(value: SQL) -> bool:
-    return isinstance(value, exp.Anonymous) and str(value.this).lower() == "unnest"
+    return isinstance(value, exp.Anonymous) and value.this in ("unnest", "sequence")
 
 
 class SparkDatabase(Database):
     """A Spark session, and a folder in which its tables lie."""
 
     name = "spark"
+    packages = (*DuckDatabase.packages, "pyspark")
 
     def __init__(self, master: str | None = None, work: Path | None = None) -> None:
         super().__init__()
         self.session = _session(master)
         self.folder = Path(tempfile.mkdtemp(prefix="evaluator-spark-", dir=work))
+        self.here = DuckDatabase()  # for what is small, and for text files
         self.made = 0
         self.parts: dict[str, list[Path]] = {}
 
-    def receive(self, database: DuckDatabase) -> None:
+    # --- files ---
+
+    def read(self, file: Path, name: str, columns: Mapping[str, str]) -> None:
+        """Name the rows of a Parquet file: "#row" from 1, and columns of the file under other names."""
+        frame = self._asked(lambda: self.session.read.parquet(f"file://{file}"))
+        wanted = [f"`{_escaped(source)}` AS `{_escaped(shown)}`" for shown, source in columns.items()]
+        self._asked(lambda: frame.selectExpr("_metadata.row_index + 1 AS `#row`", *wanted)).createOrReplaceTempView(
+            f"`{_escaped(name)}`"
+        )
+
+    def receive_all(self, database: DuckDatabase) -> None:
         """Take over every table of the schemas data and work."""
         self.places = database.places
         listed = exp.select("table_schema", "table_name").from_("information_schema.tables")
         for schema, name in database.rows(listed.where("table_schema in ('data', 'work')")):
             made = table(name, schema)
-            folder = self._next()
-            folder.mkdir()
-            database.write(select(exp.Star()).from_(made, copy=False), folder / "part-00000.parquet")
-            self.parts[_view(made)] = [folder]
-            self._register(_view(made))
+            self.receive(database, select(exp.Star()).from_(made, copy=False), _view(made))
+
+    def receive(self, database: DuckDatabase, query: exp.Query, name: str) -> None:
+        """Take over the rows of a query of the other engine."""
+        folder = self._next()
+        folder.mkdir()
+        database.write(query, folder / "part-00000.parquet")
+        self.parts[name] = [folder]
+        self._register(name)
 
     # --- queries ---
 
@@ -144,11 +172,15 @@ class SparkDatabase(Database):
         return self.session.sql(spark_sql(query))
 
     def run(self, query: SQL) -> None:
-        """Add rows to a table."""
+        """Make a table without rows, or add rows to one."""
+        if isinstance(query, exp.Create):
+            columns = query.this.expressions
+            self.listed(query.this.this, {one.name: (one.kind.sql("duckdb"), []) for one in columns})
+            return
         assert isinstance(query, exp.Insert)
         name = _view(query.this)
         folder = self._next()
-        self._kept(query.expression, folder, self.session.table(f"`{name}`").columns)
+        self._kept(query.expression, folder, self.session.table(f"`{_escaped(name)}`").columns)
         self.parts[name].append(folder)
         self._register(name)
 
@@ -174,23 +206,19 @@ class SparkDatabase(Database):
 
     def view(self, name: exp.Table, query: exp.Query) -> None:
         """Name a query."""
-        self._asked(lambda: self.frame(query)).createOrReplaceTempView(f"`{_view(name)}`")
+        self._asked(lambda: self.frame(query)).createOrReplaceTempView(f"`{_escaped(_view(name))}`")
 
     def listed(self, name: exp.Table, columns: Mapping[str, tuple[str, Sequence[object]]]) -> None:
         """Make a table of lists, a column each with its type."""
-        from pyspark.sql.types import StructField, StructType, _parse_datatype_string
-
-        fields = [StructField(one, _parse_datatype_string(_TYPES[kind])) for one, (kind, _) in columns.items()]
-        rows = list(zip(*(values for _, values in columns.values()), strict=True))
-        frame, view, folder = self.session.createDataFrame(rows, StructType(fields)), _view(name), self._next()
-        self._asked(lambda: frame.coalesce(1).write.parquet(str(folder)))
-        self.parts[view] = [folder]
-        self._register(view)
+        self.here.listed(name, columns)
+        self.drop(name)
+        self.receive(self.here, select(exp.Star()).from_(name, copy=False), _view(name))
+        self.here.drop(name)
 
     def drop(self, name: exp.Table, kind: str = "TABLE") -> None:
         """Forget a table or view."""
         view = _view(name)
-        self.session.catalog.dropTempView(f"`{view}`")
+        self.session.catalog.dropTempView(f"`{_escaped(view)}`")
         self._forget(self.parts.pop(view, []))
 
     def write(self, query: exp.Query, file: Path) -> None:
@@ -202,17 +230,14 @@ class SparkDatabase(Database):
         folder = self._next()
         self._kept(query, folder)
         _tidied(folder)
-        database = DuckDatabase()
-        try:
-            database.write(select(exp.Star()).from_(parquet(folder), copy=False), file)
-        finally:
-            database.close()
-            self._forget([folder])
+        self.here.write(select(exp.Star()).from_(parquet(folder), copy=False), file)
+        self._forget([folder])
 
     def close(self) -> None:
         """Let go of the tables; the session stays for whoever started it, or for the next run."""
         for name in self.parts:
-            self.session.catalog.dropTempView(f"`{name}`")
+            self.session.catalog.dropTempView(f"`{_escaped(name)}`")
+        self.here.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _next(self) -> Path:
@@ -227,7 +252,7 @@ class SparkDatabase(Database):
 
     def _register(self, view: str) -> None:
         paths = [str(folder) for folder in self.parts[view]]
-        self._asked(lambda: self.session.read.parquet(*paths)).createOrReplaceTempView(f"`{view}`")
+        self._asked(lambda: self.session.read.parquet(*paths)).createOrReplaceTempView(f"`{_escaped(view)}`")
 
     @staticmethod
     def _forget(folders: list[Path]) -> None:
@@ -243,6 +268,10 @@ class SparkDatabase(Database):
         except (PySparkException, Py4JJavaError) as wrong:
             said = str(wrong)
             self.stop_if_known(said)
+            if "[FAILED_READ_FILE" in said:
+                raise _stop(
+                    "D102", "a file is damaged, or not there any more", "write the Parquet file again"
+                ) from None
             if any(f"[{name}" in said for name in _OVERFLOWS):
                 self.stop_overflow()
             raise
@@ -258,8 +287,8 @@ def _value(value: object) -> object:
 def _tidied(folder: Path) -> None:
     """Leave the rows alone in a folder that Spark has written, its files numbered in their order."""
     parts = sorted(folder.glob("part-*.parquet"))
-    for number, part in enumerate(parts):
-        part.rename(folder / f"part-{number:05}.parquet")
+    for place, part in enumerate(parts):
+        part.rename(folder / f"part-{place:05}.parquet")
     for other in (*folder.glob("_*"), *folder.glob(".*")):
         other.unlink()
 
@@ -271,7 +300,7 @@ def _session(master: str | None) -> SparkSession:
         from pyspark.errors import PySparkException
         from pyspark.sql import SparkSession
     except ImportError:
-        raise _stop("pyspark is not here", "pip install 'evaluator[spark]'") from None
+        raise _stop("E105", "pyspark is not here", "pip install 'evaluator[spark]'") from None
     given = SparkConf()
     builder = SparkSession.builder
     for name, value in SETTINGS.items():
@@ -283,7 +312,9 @@ def _session(master: str | None) -> SparkSession:
         session = builder.getOrCreate()
     except (PySparkException, OSError, RuntimeError) as wrong:
         raise _stop(
-            f"Spark does not start: {str(wrong).splitlines()[0]}", "install Java 17 or later, or name another --master"
+            "E105",
+            f"Spark does not start: {str(wrong).splitlines()[0]}",
+            "install Java 17 or later, or name another --master",
         ) from None
     session.sparkContext.setLogLevel("OFF")
     if not given.contains("spark.sql.shuffle.partitions"):
@@ -291,7 +322,7 @@ def _session(master: str | None) -> SparkSession:
     return session
 
 
-def _stop(what: str, fix: str) -> Stop:
+def _stop(code: str, what: str, fix: str) -> Stop:
     problems = Problems()
-    problems.add("E105", what, fix=fix)
+    problems.add(code, what, fix=fix)
     return Stop(problems)
