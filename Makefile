@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # durable-rules is built from source; from Python 3.13 on it needs one name that Python no longer has
 export CPPFLAGS := $(CPPFLAGS) -DPyEval_CallObject=PyObject_CallObject
 
-.PHONY: demo test test-all bench clean
+.PHONY: demo test test-all test-spark bench clean
 
 demo: $(VENV)/run
 	@rm -rf results
@@ -26,6 +26,11 @@ test-all: $(VENV)/dev
 	EVALUATOR_ALL=1 $(BIN)/pytest -n 2 tests/test_places.py -k explanations
 	EVALUATOR_ALL=1 $(BIN)/pytest -n 2 $(addprefix tests/test_, $(addsuffix .py, \
 	  check compare derived explain impact lower properties prove random_packs recall score solve tables))
+
+# every pack computed by Spark, and a cluster that loses a worker; needs Java 17 or later
+test-spark: $(VENV)/dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,spark]'
+	EVALUATOR_SPARK=1 $(BIN)/pytest tests/test_spark.py
 
 bench: $(VENV)/bench
 	$(BIN)/python tests/bench/bench.py
