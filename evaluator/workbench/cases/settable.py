@@ -12,6 +12,7 @@ from evaluator.pack.definitions import KindDef
 from evaluator.pack.nodes import Arithmetic, Compare, Const, IsNull, Junction, Name, Node, Not, OneOf
 from evaluator.sql.lower import constant_of
 from evaluator.sql.ratio import UNIT
+from evaluator.workbench.cases.thresholds import Threshold
 
 
 class Unsettable(Exception):  # noqa: N818 - it is not an error of ours
@@ -45,7 +46,34 @@ class Near:
     beside: dict[str, object] = field(default_factory=dict)
 
 
-def around(kind: KindDef, left: Node, right: Node) -> Near:
+def near_to(kind: KindDef, threshold: Threshold) -> Near:
+    """Return what to give around the threshold; of a cap, around what the line comes to."""
+    left, right = threshold.compared.left, threshold.compared.right
+    if threshold.look.bound:
+        assert isinstance(left, Name)
+        line = next(line for line in kind.lines if f"raw.{line.id}" == left.leaf)
+        if line.points is None or line.aggregate is not None or line.base is not None or line.times:
+            raise Unsettable("what the line comes to is no value that can be given")
+        left = line.points.node
+    return _around(kind, left, right)
+
+
+def alone(kind: KindDef, threshold: Threshold) -> dict[str, object]:
+    """Return what else to give, so that nothing but the threshold decides."""
+    look = threshold.look
+    given: dict[str, object] = {}
+    verdict = kind.verdicts.get(threshold.decides)
+    for rule in reversed(verdict.rules if verdict is not None else ()):  # that none of the others decides
+        if rule.when is not None and rule.when.at != look.formula.at:
+            given |= _wanted(kind, rule.when.node, False)
+    for condition in look.reach.when:
+        given |= _wanted(kind, condition.node, True)
+    if threshold.leaf is not None:
+        given |= _beside(kind, look.formula.node, threshold.leaf.node)
+    return given
+
+
+def _around(kind: KindDef, left: Node, right: Node) -> Near:
     """Return what to give so that the left side is nearest to the right one, which is a constant.
 
     The left side is a name, a multiple of one, or a sum of such, of which all but one are nothing; raise Unsettable
@@ -99,21 +127,21 @@ def _linear(kind: KindDef, node: Node) -> tuple[Name, Fraction, Fraction, dict[s
     raise Unsettable("it compares what is computed on the spot")
 
 
-def beside(kind: KindDef, node: Node, leaf: Node) -> dict[str, object]:
+def _beside(kind: KindDef, node: Node, leaf: Node) -> dict[str, object]:
     """Return what to give so that a condition is decided by one of its parts, as far as the others can be set."""
     given: dict[str, object] = {}
     if isinstance(node, Not):
-        return beside(kind, node.operand, leaf)
+        return _beside(kind, node.operand, leaf)
     if isinstance(node, Junction):
         for part in node.parts:
             if any(below is leaf for below in part.walk()):
-                given |= beside(kind, part, leaf)
+                given |= _beside(kind, part, leaf)
             else:
-                given |= met(kind, part, node.op == "and")
+                given |= _wanted(kind, part, node.op == "and")
     return given
 
 
-def met(kind: KindDef, node: Node, wanted: bool) -> dict[str, object]:
+def _wanted(kind: KindDef, node: Node, wanted: bool) -> dict[str, object]:
     """Return what to give so that a condition holds, or fails; nothing where that cannot be given."""
     try:
         return _met(kind, node, wanted)
@@ -127,7 +155,7 @@ def _met(kind: KindDef, node: Node, wanted: bool) -> dict[str, object]:
             return _met(kind, operand, not wanted)
         case Junction(op=op, parts=parts):
             needed = parts if (op == "and") == wanted else parts[:1]
-            return {name: value for part in needed for name, value in met(kind, part, wanted).items()}
+            return {name: value for part in needed for name, value in _wanted(kind, part, wanted).items()}
         case Name() if node.type.base == "boolean":
             return {column_of(kind, node): wanted}
         case IsNull(operand=operand) if wanted and isinstance(operand, Name) and operand.leaf in kind.measures:
@@ -138,7 +166,7 @@ def _met(kind: KindDef, node: Node, wanted: bool) -> dict[str, object]:
         case Compare(op="=" | "<>", left=left, right=Const(value=value)):
             return _one(kind, left, [value], wanted == (node.op == "="))
         case Compare(op="<" | "<=" | ">" | ">=", left=left, right=right) if left.type.is_number:
-            near = around(kind, left, right)
+            near = _around(kind, left, right)
             side = 1 if (node.op in (">", ">=")) == wanted else -1
             return near.beside | {near.column: next(value for found, value in near.values if found == side)}
     raise Unsettable("it is no such condition")

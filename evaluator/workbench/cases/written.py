@@ -22,16 +22,37 @@ Cells = Mapping[str, object]
 
 def write_new(file: Path, text: str) -> None:
     """Write a file that is not there yet; raise Stop where it is, or cannot be written."""
+    write_all([(file, text)])
+
+
+def write_all(texts: Sequence[tuple[Path, str]]) -> None:
+    """Write files that are not there yet, or say the same; raise Stop where one cannot be, and write none."""
     problems = Problems()
+    fresh: list[Path] = []
+    try:
+        for file, text in texts:
+            _write(file, text, fresh, problems)
+    finally:
+        if problems.has_errors:
+            for file in fresh:
+                file.unlink()
+    problems.stop_on_errors()
+
+
+def _write(file: Path, text: str, fresh: list[Path], problems: Problems) -> None:
+    """Write a file and put it among the `fresh` ones; note what is in the way."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("x", encoding="utf-8") as stream:
+            fresh.append(file)
             stream.write(text)
     except FileExistsError:
-        problems.add("P603", f"{file} is there already", fix="name another --out, or remove it")
+        if not file.parent.is_dir():
+            problems.add("P603", f"{file.parent} is no folder", fix="name another --out")
+        elif not (file.is_file() and file.read_bytes() == text.encode()):
+            problems.add("P603", f"{file} is there already", fix="name another --out, or remove it")
     except OSError as wrong:
         problems.add("P603", f"{file} cannot be written: {wrong.strerror}", fix="name another --out")
-    problems.stop_on_errors()
 
 
 @dataclass(slots=True)

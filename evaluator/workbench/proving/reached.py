@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from evaluator.diagnostics import Diagnostic
 from evaluator.pack.definitions import VerdictDef
 from evaluator.report.proofs import Statement
-from evaluator.solve.arithmetic import Number
 from evaluator.solve.program import Lit, Untranslatable, constant
 from evaluator.solve.score import Subject
 from evaluator.workbench.cases.differences import shown_value
@@ -42,15 +41,14 @@ def _cheapest(setting: Setting, verdict: VerdictDef, value: object, somebody: So
     """Return the cheapest way to a value, or why there is none to show."""
     is_it = _is(somebody, verdict, value)
     program = somebody.program
-    amounts = [one.num for one in somebody.fields.values() if isinstance(one, Number) and one.den.is_constant]
-    costs = [*somebody.counts, *(one for one in amounts if not one.is_constant and one.low >= 0)]
+    costs = somebody.costs()
     found = program.search(program.plus(*costs), [is_it], costs, setting.seconds)
     if found.status == "late":
         return None, f"not found within {setting.seconds:g} s"
     if found.status == "none":
         left_out = f"; left out: {'; '.join(setting.left_out)}" if setting.left_out else ""
         return None, f"no records that a subject alone could have come to it{left_out}"
-    made = somebody.made(found)
+    made = somebody.made(somebody.plainest(found, [is_it], setting.seconds))
     outcome = setting.judged(made, [verdict_value(verdict.name, setting.kind)])
     if isinstance(outcome, Diagnostic):
         return None, f"of the subject that was found a run would stop: {outcome.message}"

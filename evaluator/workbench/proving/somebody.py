@@ -32,9 +32,9 @@ from evaluator.pack.nodes import Name, Node, Recall
 from evaluator.pack.types import NUMBER, Type
 from evaluator.report.reopen import results_of
 from evaluator.solve.again import Again
-from evaluator.solve.arithmetic import Number, Truth, Value, as_python, known_value, unknown_value
+from evaluator.solve.arithmetic import Choice, Number, Truth, Value, as_python, known_value, unknown_value
 from evaluator.solve.moves import Move, Moves, as_read, moves_of, raw, readings_of
-from evaluator.solve.program import TRUE, Program, Solution, Untranslatable, Whole, constant
+from evaluator.solve.program import TRUE, Lit, Program, Solution, Untranslatable, Whole, constant
 from evaluator.sql.duck import DuckDatabase
 from evaluator.sql.lower import Lowering, sql_type
 from evaluator.sql.ratio import UNIT
@@ -102,7 +102,7 @@ class Standings:
     def _opened(self) -> State:
         temporary = self.stack.enter_context(TemporaryDirectory(prefix="evaluator-"))
         rows: dict[str, list[GivenRow]] = {n: [] for n, made in self.pack.tables.items() if made.unfold is None}
-        rows |= {kind.name: [_row(kind)] for kind in self.pack.kinds.values()}
+        rows |= {kind.name: [GivenRow(plain_row(kind), NOWHERE)] for kind in self.pack.kinds.values()}
         folder = write_year(self.pack, GivenYear(self.year, rows), temporary)
         try:
             run = assess(self.pack, folder, self.year, [], accept_rejects=True, bench=self.bench)
@@ -175,7 +175,7 @@ def _literal(value: object, kind: Type) -> SQL:
     return cast(exp.Null() if stored is None else exp.convert(stored), sql_type(kind))
 
 
-def _row(kind: KindDef) -> GivenRow:
+def plain_row(kind: KindDef) -> dict[str, str]:
     """Return the row of a subject in a sheet; fields that must be filled have plain values."""
     plain_values = {"boolean": "false", "text": KEY, "date": "", "number": "0", "integer": "0"}
     cells: dict[str, str] = {}
@@ -186,7 +186,7 @@ def _row(kind: KindDef) -> GivenRow:
             cells[name] = "1" if one.type.is_number else str(one.type.values[0]) if one.type.values else KEY
         elif not one.is_optional and one.default is None:
             cells[name] = str(one.type.values[0]) if one.type.values else plain_values[one.type.base]
-    return GivenRow(cells, NOWHERE)
+    return cells
 
 
 def judged_table(state: State, line: LineDef, value: Fraction) -> exp.Table:
@@ -323,6 +323,24 @@ class Somebody(Possible):
                 recalls[name] = None if value is None else int(Fraction(str(value)) * scale)
         past = {name: n for name, value in self.years.items() if (n := self.python(value, found)) not in (None, 0)}
         return Made(kept, records, points, recalls, past)
+
+    def costs(self) -> list[Whole]:
+        """Return what is to be little: records, and numbers among the fields."""
+        amounts = [one.num for one in self.fields.values() if isinstance(one, Number) and one.den.is_constant]
+        return [*self.counts, *(one for one in amounts if not one.is_constant and one.low >= 0)]
+
+    def plainest(self, found: Solution, holds: Sequence[Lit], seconds: float) -> Solution:
+        """Return the same subject with no more in its fields than it takes, nor decided; if late, the one found."""
+        program, made = self.program, self.translation
+        kept = [program.is_equal(one, constant(program.value(one, found))) for one in self.costs()]
+        parts = [-program.is_equal(points.num, constant(0)) for points in self.judged.values()]
+        for value in self.fields.values():
+            if isinstance(value, Truth):
+                parts.append(value.yes)
+            elif isinstance(value, Choice):
+                parts += [made.is_known(value), *(lit for _, lit in value.options[1:])]
+        plain = program.search(program.count(parts), [*holds, *kept], [], seconds)
+        return plain if plain.status == "found" else found
 
     @staticmethod
     def python(value: Value, found: Solution) -> object:
