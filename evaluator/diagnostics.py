@@ -166,6 +166,12 @@ def rename_to(word: str, known: Iterable[str]) -> str | None:
     return f'rename to "{near}"' if near else None
 
 
+def known_here(known: Iterable[str]) -> str | None:
+    """Return the advice to use one of the first of these names, or None where there are none."""
+    shown = sorted(known)
+    return f"known here: {', '.join(shown[:12])}{' …' if len(shown) > 12 else ''}" if shown else None
+
+
 CODES: dict[str, Code] = {
     # --- YAML ---------------------------------------------------------------------------------------------
     "P101": Code("file cannot be read", "a pack is read whole or not at all", "check the path and its permissions"),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
-from evaluator.diagnostics import CODES, Problems, Span, rename_to
+from evaluator.diagnostics import CODES, Problems, Span, closest, known_here, rename_to
 from evaluator.pack.definitions import FieldDef, KindDef, MeasureDef, Pack, TableDef
 from evaluator.pack.formulas import is_value_of
 from evaluator.pack.model_case import Case
@@ -204,7 +204,9 @@ class _Checking:
             elif field is not None:
                 self.problems.add("P203", f'"{name}" is computed from the rest of the row', name.at, "leave it out")
             else:
-                fix = rename_to(name, [*made.fields, *lists])
+                kind = self.pack.kinds.get(made.name)
+                given = {known: OF_MEASURE + known for known in kind.measures} if kind is not None else {}
+                fix = _rename_to(name, [*made.fields, *lists, *given.values()], given)
                 self.problems.add("P401", f'{made.name} has no field "{name}"', name.at, fix)
         self._complete(made, row, cells, number, year)
         return GivenRow(cells, row.at)
@@ -227,7 +229,8 @@ class _Checking:
         """Take the value that a measure is to have, whatever records there are; empty where it is to be unknown."""
         measure = kind.measures.get(name.removeprefix(OF_MEASURE))
         if measure is None:
-            fix = rename_to(name, [OF_MEASURE + known for known in kind.measures])
+            names = [OF_MEASURE + known for known in kind.measures]
+            fix = _rename_to(name, names) or known_here(names)
             self.problems.add("P401", f'{kind.name} has no measure "{name.removeprefix(OF_MEASURE)}"', name.at, fix)
         elif isinstance(value, Text) and value.plain and value == UNKNOWN:
             cells[str(name)] = ""
@@ -279,7 +282,7 @@ class _Checking:
             if name in kind.table.key:
                 continue
             if name not in types:
-                fix = rename_to(name, types)
+                fix = _rename_to(name, types, {OF_MEASURE + known: known for known in kind.measures})
                 self.problems.add("P401", f'{kind.name} has no "{name}"', name.at, fix)
             elif not isinstance(value, Text):
                 self.problems.add("P202", f'"{name}" is one value', name.at)
@@ -341,6 +344,18 @@ def measure_field(measure: MeasureDef) -> FieldDef:
 def total_field(at: Span) -> FieldDef:
     """Return the column in which the total is given."""
     return FieldDef(GIVEN_TOTAL, NUMBER, True, at, (GIVEN_TOTAL,), is_optional=True)
+
+
+def _rename_to(name: str, known: Iterable[str], instead: Mapping[str, str] | None = None) -> str | None:
+    """Return the advice to rename to a close name; of names with the same word before their dot, what is behind it.
+
+    `instead` are names that are right elsewhere, with what is right here.
+    """
+    names = {one: one for one in known} | dict(instead or {})
+    before, dot, last = name.rpartition(".")
+    behind = {one.removeprefix(before + dot): one for one in names if dot and one.startswith(before + dot)}
+    near = behind.get(closest(last, behind) or "") or closest(name, names.keys() - behind.values())
+    return f'rename to "{names[near]}"' if near else None
 
 
 def _key_of(made: TableDef, cells: dict[str, str]) -> str:

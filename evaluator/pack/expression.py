@@ -13,7 +13,7 @@ from typing import Literal
 
 from sqlglot import exp
 
-from evaluator.diagnostics import closest
+from evaluator.diagnostics import closest, known_here
 from evaluator.pack.dialect import Wrong, parse, too_deep
 from evaluator.pack.fitting import alike, as_typed, common, fits, need_order
 from evaluator.pack.functions import FUNCTIONS, OVER_YEARS, SETTINGS
@@ -161,20 +161,20 @@ class _Compiler:
         try:
             found = self.scope.find(names)
         except LookupError as missing:
-            at, known = missing.args
+            at, known, *parameters = missing.args
             if known is None:
                 before = ".".join(names[:at])
                 raise Wrong(
                     "P401", f'{before} is not a ref, so it has no "{names[at]}"', self.place(parts[at])
                 ) from None
-            near = closest(names[at], known)
-            shown = sorted(known)
-            listed = f"known here: {', '.join(shown[:12])}{' …' if len(shown) > 12 else ''}" if shown else None
+            near = closest(names[at], [*known, *parameters])
+            if at == 0 and names[0] == "measures":  # as cases name them, and no expression
+                near = closest(names[1], known) if len(names) > 1 else None
             raise Wrong(
                 "P401",
                 f'there is no "{names[at]}"' + (f" in {'.'.join(names[:at])}" if at else "") + " here",
                 self.place(parts[at]),
-                f"write {near}" if near else listed,
+                f"write {near}" if near else known_here(known),
             ) from None
         return Name(found.type, found.nullable, place, found.hops, found.owner, found.leaf)
 

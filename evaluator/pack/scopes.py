@@ -109,7 +109,7 @@ class NameScope:
         return self.context.on_demand.parameter(self.context, name)
 
     def find(self, parts: list[str]) -> Found:
-        """Return where a dotted name leads; raise LookupError with (position of the part, its known names)."""
+        """Return where a dotted name leads; raise LookupError with (its part, names known there, parameters)."""
         if self.is_record and self.subject is not None and parts[0] == self.subject and len(parts) > 1:
             if parts[0] not in names(self.context, self.owner):
                 return self._walk(self.subject, ("#subject",), parts, 1)
@@ -133,7 +133,7 @@ class NameScope:
                 ids = self._line_names(owner) if name.startswith("points.") else names(context, owner)
                 if self.fields_only:
                     ids = [known for known in ids if known in context.models[owner].fields]
-                raise LookupError(failed, ids)
+                raise LookupError(failed, ids, *map(str, context.file.parameters if failed == 0 else ()))
             type_, is_nullable = found
             if rest == 1:
                 # what another subject got is unknown where that subject was not assessed

@@ -66,7 +66,7 @@ class Scope(Protocol):
     """Where an expression's names are looked up."""
 
     def find(self, parts: list[str]) -> Found:
-        """Return where a dotted name leads; raise LookupError with (position of the part, its known names)."""
+        """Return where a dotted name leads; raise LookupError with (its part, names known there, parameters)."""
 
     def parameter(self, name: str) -> ParameterType | None:
         """Return a parameter of the pack."""
