@@ -57,6 +57,7 @@ def run(
     engine: str = "duckdb",
     master: str | None = None,
     work: str | Path | None = None,
+    memory: str | None = None,
     progress: Callable[[str], None] = lambda _: None,
     warn: Callable[[Iterable[Diagnostic]], None] = lambda _: None,
 ) -> Path:
@@ -67,7 +68,8 @@ def run(
     published (since `published_on`) or final, where nothing is said that of the run before, or else draft. `appeals` is
     a folder of cases, of which those accepted amend the records; `presumed` is a case taken for accepted, to see what
     would follow. With `engine` spark the tables are computed by Spark, at `master` (left out, where Spark is set up to
-    run, or on this machine), and kept in `work` meanwhile: a folder that driver and workers share.
+    run, or on this machine), and kept in `work` meanwhile: a folder that driver and workers share. `memory`, as
+    2GB, is what DuckDB may hold at once.
 
     Raises evaluator.diagnostics.Stop with everything the user has to mend; nothing is written then.
     """
@@ -99,7 +101,7 @@ def run(
 
         spark = SparkDatabase(master, None if work is None else Path(work))
     with assess(
-        checked, Path(data), year, folders, accept_rejects, progress, None, standing, cases, spark
+        checked, Path(data), year, folders, accept_rejects, progress, None, standing, cases, spark, memory
     ) as assessment:
         progress(f"writing {target}")
         write_run(assessment, target)

@@ -478,5 +478,10 @@ CODES: dict[str, Code] = {
         "with --engine spark a run is computed there",
         "pip install 'evaluator[spark]', and install Java 17 or later",
     ),
+    "E106": Code(
+        "memory or disk is not enough",
+        "what does not fit into memory is spilled to the disk, and neither has room",
+        "allow more with --memory, set TMPDIR to a larger disk, or use --engine spark",
+    ),
     "E103": Code("the two judges disagree", "no verdict is guessed", "report it with the pack"),
 }

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from evaluator.cli.common import Engine, Lang, PackFolder, Progress, Stage, app, warn
+from evaluator.cli.common import Engine, Lang, PackFolder, Progress, Stage, app, size, warn
 
 
 @app.command()
@@ -40,6 +40,14 @@ def run(
     work: Annotated[
         Path | None, typer.Option(help="A folder that all of Spark's workers reach, for its tables [a temporary one].")
     ] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            callback=size,
+            help="What may be held in memory at once, as 2GB [four fifths of the machine].",
+        ),
+    ] = None,
     lang: Lang = None,
 ) -> None:
     """Assess a year and write its run folder.
@@ -56,7 +64,7 @@ def run(
         day = published_on and published_on.date()
         folder = evaluator.run(
             checked, data, year, out, history or [], accept_rejects, stage and stage.value, day, supersedes, appeals,
-            engine=engine.value, master=master, work=work, progress=progress, warn=warn,
+            engine=engine.value, master=master, work=work, memory=memory, progress=progress, warn=warn,
         )  # fmt: skip
     print(run_summary(folder, checked))
 

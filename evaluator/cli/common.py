@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -108,6 +109,13 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         if self.is_shown:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def size(value: str | None) -> str | None:
+    """Check a size of memory."""
+    if value is not None and not re.fullmatch(r"[1-9]\d*(\.\d+)? ?[KMGT]i?B", value):
+        raise typer.BadParameter("write a size as 2GB or 500MB")
+    return value
 
 
 def warn(problems: Any) -> None:

@@ -67,6 +67,11 @@ def native_value(cell: SQL, native: str, kind: Type) -> SQL | None:
     return None
 
 
+def is_tidy(native: str) -> bool:
+    """Whether the values of a column of this type, written as text, never need tidying."""
+    return native in _NATIVE or native in _INTEGERS
+
+
 def parsed(kind: Type, spellings: dict[str, str], value: SQL) -> SQL:
     """Return the typed value of cleaned text, null where it is none of its type."""
     translated = call("translate", value.copy(), text(SIGNS), text(PLAIN_SIGNS))

@@ -29,7 +29,7 @@ from evaluator.sql.trees import (
 
 def numbered(context: Context, made: TableDef, typed: exp.Select) -> exp.Select:
     """Add #sid and #key."""
-    if made.expected is not None or _is_referred_to(context, made):
+    if made.expected is not None or is_referred_to(context, made):
         sid: SQL = cast(row_number([ordered(column(k, "t")) for k in made.key]), "BIGINT")
     else:  # nothing reads the order, and numbering by place spares sorting
         sid = packed_place("t")
@@ -88,7 +88,7 @@ def without_duplicates(context: Context, made: TableDef, typed: exp.Select) -> e
     )
 
 
-def _is_referred_to(context: Context, made: TableDef) -> bool:
+def is_referred_to(context: Context, made: TableDef) -> bool:
     """Whether rows of other tables lead to this one's, or it is judged."""
     others = context.pack.tables.values()
     return made.name in context.pack.kinds or any(made.name in tables_read(other) for other in others)

@@ -6,14 +6,14 @@ from collections.abc import Iterable
 
 from sqlglot import exp
 
-from evaluator.data.cells import cleaned, native_value, parsed
+from evaluator.data.cells import cleaned, is_tidy, native_value, parsed
 from evaluator.data.context import Context
 from evaluator.data.loading import load, unload
 from evaluator.data.sheets import Sheet, clean
 from evaluator.diagnostics import Cell, closest
 from evaluator.pack.definitions import TableDef
 from evaluator.sql.lower import sql_type
-from evaluator.sql.trees import SQL, cast, column, named, number, table, text, union_all
+from evaluator.sql.trees import SQL, cast, choose, column, named, number, table, text, union_all
 
 
 def stage_all(context: Context) -> None:
@@ -169,7 +169,7 @@ def _cells(made: TableDef, name: str, heading: str | None, kinds: dict[str, str]
     if kind is not None and (value := native_value(cell, native, kind)) is not None:
         inner = [named(cast(cell.copy(), "TEXT"), f"{name}#text"), named(value, name)]
         return inner, [shown, column(name, "t")]
-    inner = [named(_words(made, heading, native), f"{name}#text")]
+    inner = [named(_words(made, heading, native, f.spellings if f is not None else ()), f"{name}#text")]
     if f is None or kind is None:
         return inner, [shown]
     return inner, [shown, named(parsed(kind, f.spellings, shown.copy()), name)]
@@ -179,10 +179,16 @@ def _cell(heading: str) -> SQL:
     return exp.column(exp.to_identifier(heading, quoted=True))
 
 
-def _words(made: TableDef, heading: str, native: str) -> SQL:
-    """Return the text of a cell, tidied; null where it holds nothing."""
+def _words(made: TableDef, heading: str, native: str, expected: Iterable[str] = ()) -> SQL:
+    """Return the text of a cell, tidied; null where it holds nothing. Words that are expected are known to be tidy."""
     cell = _cell(heading)
-    words = cleaned(cell if native == "text" else cast(cell, "TEXT"))
+    words = cell if native == "text" else cast(cell, "TEXT")
+    if not is_tidy(native):
+        words = cleaned(words)
+    if tidy := [text(word) for word in dict.fromkeys(map(clean, expected)) if word]:
+        words = (
+            choose([(exp.In(this=cell.copy(), expressions=tidy), cell.copy())], words) if native == "text" else words
+        )
     for blank in made.model.blanks:
         words = exp.Nullif(this=words, expression=text(clean(blank)))
     return words

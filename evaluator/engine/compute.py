@@ -58,7 +58,11 @@ def compute(state: State, kind: KindDef, step: Compute, past: list[PastRun], pro
             query = query.select(named(found, name))
     query = _with_defaults(state, kind, step, query)
     for level in step.levels:
-        rows = state.rows(kind.name, "s", base=query.subquery(copy=False))
+        if any(_is_of_peers(kind, value) for value in level):  # all have to be known before they are asked about
+            state.replace(kind.name, query)
+            rows = state.rows(kind.name, "s")
+        else:
+            rows = state.rows(kind.name, "s", base=query.subquery(copy=False))
         columns = [made for value in level for made in _columns(state, kind, value, rows)]
         query = rows.select(star("s"), *columns)
     state.replace(kind.name, query)
@@ -67,6 +71,11 @@ def compute(state: State, kind: KindDef, step: Compute, past: list[PastRun], pro
     for level in step.levels:
         for value in level:
             _note_unknown(state, kind, value, problems)
+
+
+def _is_of_peers(kind: KindDef, value: Value) -> bool:
+    made = kind.measures[value.name].aggregate if value.part == "measure" else None
+    return made is not None and made.is_peers
 
 
 def _selected(state: State, kind: KindDef, line: LineDef) -> Gathered:
@@ -93,7 +102,7 @@ def _columns(state: State, kind: KindDef, value: Value, rows: Rows) -> list[exp.
         return [named(choose([(assessed, lowering.stored(verdict.value, verdict.type))]), verdict.name)]
     measure = kind.measures[value.name]
     if measure.aggregate is not None:
-        found: SQL = peers(state, measure.aggregate, rows)
+        found: SQL = peers(state, kind, measure.aggregate, rows)
         if measure.aggregate.default is not None:
             default = lowering.stored(measure.aggregate.default, measure.type)
             found = exp.Coalesce(this=found, expressions=[default])

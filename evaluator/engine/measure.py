@@ -10,10 +10,10 @@ from evaluator.engine.plan import Value
 from evaluator.engine.state import State, points_column
 from evaluator.pack.definitions import AggregateDef, KindDef, LineDef, is_dated
 from evaluator.pack.types import NUMBER
-from evaluator.sql.aggregates import aggregated, extreme, filtered, without_rows
+from evaluator.sql.aggregates import aggregated, filtered, without_rows
 from evaluator.sql.lower import Lowering
 from evaluator.sql.rows import Rows, linked, packed_place
-from evaluator.sql.trees import SQL, both, cast, choose, column, holds, is_null, named, number, ordered, table, window
+from evaluator.sql.trees import SQL, both, cast, choose, column, is_null, named, number, ordered, table, window
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,34 +107,48 @@ def linked_rows(state: State, kind: KindDef, source: str, links: tuple[tuple[str
     return rows, link
 
 
-def peers(state: State, made: AggregateDef, rows: Rows) -> SQL:
-    """Return an aggregate over the subjects of the same kind, as a window function."""
-    lowering = Lowering(rows)
-    within = [lowering.stored(made.within)] if made.within is not None else []
-    condition = lowering.condition(made.where) if made.where is not None else None
+def peers(state: State, kind: KindDef, made: AggregateDef, rows: Rows) -> SQL:
+    """Return an aggregate over the subjects of the same kind, all of which lie in a table now.
+
+    It is made apart and joined: a window would carry every column of every subject along.
+    """
+    others = state.rows(kind.name, "p")
+    theirs = Lowering(others)
     if made.function == "rank":
-        assert made.operand is not None
-        value = lowering.ordering(made.operand)
-        known = exp.Not(this=is_null(value))
-        counted = both(known, condition) if condition is not None else known
-        # those who are not ranked come last, and so before nobody
-        masked = choose([(counted.copy(), value)])
-        place = window(exp.Rank(expressions=[]), within, [ordered(masked, made.is_descending)])
-        return choose([(counted, cast(place, "BIGINT"))])
+        query = others.select(named(column("#sid", "p"), "sid"), named(_place(made, theirs), "value"))
+        alias = rows.joined(
+            f"peers {query.sql('duckdb')}",
+            query.subquery(copy=False),
+            lambda alias: exp.EQ(this=column("#sid", rows.alias), expression=column("sid", alias)),
+        )
+        return column("value", alias)
+    within = [theirs.stored(made.within)] if made.within is not None else []
+    value = aggregated(made, theirs)
+    query = others.select(*(named(key, "key") for key in within), named(value, "value"))
+    if within:
+        query = query.group_by(*(key.copy() for key in within), copy=False)
 
-    def over(function: SQL) -> SQL:
-        return window(filtered(function, condition), within)
+    def same(alias: str) -> SQL:
+        if made.within is None:
+            return exp.true()
+        return exp.NullSafeEQ(this=Lowering(rows).stored(made.within), expression=column("key", alias))
 
-    if made.function == "distinct":
-        assert made.operand is not None
-        value = lowering.stored(made.operand)
-        return cast(over(exp.Count(this=exp.Distinct(expressions=[value]))), "BIGINT")
-    if made.function == "count":
-        return cast(over(exp.Count(this=exp.Star())), "BIGINT")
+    alias = rows.joined(f"peers {query.sql('duckdb')}", query.subquery(copy=False), same)
+    default = without_rows(made)
+    return (
+        column("value", alias) if default is None else exp.Coalesce(this=column("value", alias), expressions=[default])
+    )
+
+
+def _place(made: AggregateDef, lowering: Lowering) -> SQL:
+    """Return the place among peers, unknown for whoever is not counted or has no value."""
     assert made.operand is not None
-    value = lowering.stored(made.operand)
-    if made.function == "sum":
-        return exp.Coalesce(this=cast(over(exp.Sum(this=value)), "BIGINT"), expressions=[number(0)])
-    if made.function == "any":
-        return holds(over(exp.LogicalOr(this=value)))
-    return extreme(made.function, made.operand, lowering, over)
+    within = [lowering.stored(made.within)] if made.within is not None else []
+    value = lowering.ordering(made.operand)
+    counted: SQL = exp.Not(this=is_null(value))
+    if made.where is not None:
+        counted = both(counted, lowering.condition(made.where))
+    # those who are not ranked come last, and so before nobody
+    masked = choose([(counted.copy(), value)])
+    place = window(exp.Rank(expressions=[]), within, [ordered(masked, made.is_descending)])
+    return choose([(counted, cast(place, "BIGINT"))])

@@ -112,10 +112,12 @@ def assess(
     standing: Standing = Standing(),  # noqa: B008 - frozen
     cases: Sequence[Case] = (),
     spark: SparkDatabase | None = None,
+    memory: str | None = None,
 ) -> Iterator[Assessment]:
     """Assess a year; raise Stop with everything the user has to mend.
 
     `bench` judges, and stays open for more; without one, the run has its own. With `spark` it is computed there.
+    `memory`, as 2GB, is what may be held at once.
     """
     problems = Problems()
     start, end = period_of(year, pack.period)
@@ -128,7 +130,7 @@ def assess(
     problems.stop_on_errors()
     # what people keep in sheets is read faster on one machine; Parquet is read where it is
     reads_there = spark is not None and any(data.rglob("*.parquet"))
-    database: Database = spark if spark is not None and reads_there else DuckDatabase()
+    database: Database = spark if spark is not None and reads_there else DuckDatabase(memory=memory)
     judge = bench or Bench()
     try:
         state = State(database, pack, year, start, end)

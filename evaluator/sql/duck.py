@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import duckdb
 from sqlglot import exp
 
+from evaluator.diagnostics import Problems, Stop
 from evaluator.sql.backend import Database
 from evaluator.sql.trees import SQL, call, cast, named, text
 
@@ -51,7 +52,7 @@ class DuckDatabase(Database):
     name = "duckdb"
     packages = ("duckdb", "sqlglot")
 
-    def __init__(self, threads: int | None = None) -> None:
+    def __init__(self, threads: int | None = None, memory: str | None = None) -> None:
         super().__init__()
         # the default would be a folder in whatever place the user stands
         settings: dict[str, Any] = {
@@ -63,6 +64,8 @@ class DuckDatabase(Database):
         }
         if threads:
             settings["threads"] = threads
+        if memory:
+            settings["memory_limit"] = memory
         self.connection = duckdb.connect(":memory:", config=settings)
         for schema in ("raw", "data", "work"):
             self.connection.execute(f"create schema {schema}")
@@ -126,6 +129,10 @@ class DuckDatabase(Database):
 
     def _explain(self, wrong: duckdb.Error) -> NoReturn:
         self.stop_if_known(str(wrong))
+        if isinstance(wrong, duckdb.OutOfMemoryException):
+            problems = Problems()
+            problems.add("E106", str(wrong).split("\n")[0].removeprefix("Out of Memory Error: "))
+            raise Stop(problems) from None
         if isinstance(wrong, (duckdb.OutOfRangeException, duckdb.ConversionException)):
             self.stop_overflow()
         raise wrong
