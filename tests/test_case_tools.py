@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import RULES, rows_of, write_pack
-from test_cases import CASES, read_case, write_files
+from test_cases import CASES, read_case, run_here, write_files
 
 from evaluator.diagnostics import Problems, Stop
 from evaluator.engine.decide import Bench
@@ -384,6 +384,24 @@ def test_a_case_from_a_result_comes_to_the_same_and_names_nobody(runs: dict[int,
         text = str(written)
         told = [name for name in names if f"name: {name}}}" in text or f"name: {name}," in text]
         assert bool(told) is (kind == "plan")
+
+
+def test_a_case_is_of_a_run_of_its_own_pack(runs: dict[int, Path]) -> None:
+    with pytest.raises(Stop, match="was written with the pack daguan, and .* is anqing"):
+        case_from_run(RULES.parent / "examples" / "anqing", runs[2021], "W05")
+
+
+@pytest.mark.parametrize(
+    ("words", "unheard"),
+    [
+        (["--out", "x"], "--out"), (["--limit", "3"], "--limit"), (["--with-names"], "--with-names"),
+        (["--from", "run", "A", "--mutate"], "--mutate"), (["--from", "run", "A", "--boundaries"], "--boundaries"),
+        (["--boundaries", "--limit", "3"], "--limit"),
+    ],
+)  # fmt: skip
+def test_options_that_would_go_unheard_are_refused(words: list[str], unheard: str) -> None:
+    printed, code = run_here(["evaluator", "test", str(RULES), *words])
+    assert (code, f"Invalid value for {unheard}" in printed) == (2, True)
 
 
 # --- what a case gives -------------------------------------------------------------------------------------

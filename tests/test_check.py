@@ -271,9 +271,16 @@ def test_several_packs_are_checked_at_once(folder: Path) -> None:
         "wrong/member.yaml:2:6", "规则 1/member.yaml:5:3", "规则 1/member.yaml:6:3", "规则 1/pack.yaml:5:3",
         "error[P101]",
     ]  # fmt: skip
-    assert "fine: fine (m; 1 tables, 0 lines of score, 0 verdicts)" in printed
+    assert "fine: fine (m; 1 table, 0 lines of score, 0 verdicts)" in printed
     assert run_here(["evaluator", "check", folder.as_posix()])[1] == 0
     assert run_here(["evaluator", "check", folder.as_posix(), "--strict"])[1] == 1
+
+
+def test_what_would_go_unheard_and_paths_the_system_refuses_are_errors_of_usage(folder: Path) -> None:
+    printed, code = run_here(["evaluator", "check", folder.as_posix(), "--docs", "https://a.b"])
+    assert (code, "it goes with --format sarif" in printed) == (2, True)
+    printed, code = run_here(["evaluator", "check", "长" * 200])
+    assert (code, "File name too long" in printed, "our fault" in printed) == (2, True, False)
 
 
 def test_cases_of_a_pack_are_checked_with_it(folder: Path) -> None:

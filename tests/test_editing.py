@@ -403,6 +403,24 @@ def test_one_kind_and_what_it_reads(daguan: Pack) -> None:
     assert "member:line:total" not in reading.nodes
 
 
+def test_a_graph_takes_the_place_of_an_earlier_one_and_of_nothing_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = begin_pack("lakeside", tmp_path)
+    rules, picture, text = folder / "pack.yaml", tmp_path / "g.svg", tmp_path / "g.mmd"
+    before = rules.read_bytes()
+    for out, begins in ((picture, "<svg"), (picture, "<svg"), (text, "flowchart"), (text, "flowchart")):
+        assert command("graph", str(folder), "--out", str(out)) == 0
+        assert out.read_text(encoding="utf-8").startswith(begins)
+    assert command("graph", str(folder), "--format", "mermaid", "--out", str(rules)) == 1
+    assert command("graph", str(folder), "--format", "mermaid", "--out", str(picture)) == 1
+    assert "P117" in capsys.readouterr().err
+    for name in ("pack.yaml", "g.png"):
+        assert command("graph", str(folder), "--out", str(folder / name)) == 2
+    assert rules.read_bytes() == before
+    assert picture.read_text(encoding="utf-8").startswith("<svg")
+
+
 # --- watch ------------------------------------------------------------------------------------------------
 
 
@@ -444,7 +462,28 @@ def test_watching_tells_what_a_save_changes_and_leaves_nothing(tmp_path: Path) -
         process.stdout.close()  # type: ignore[union-attr]
 
 
+def test_what_is_wrong_from_the_start_is_waited_for_and_what_is_not_there_is_not(tmp_path: Path) -> None:
+    folder = begin_pack("lakeside", tmp_path)
+    assert command("watch", str(folder), "--data", str(tmp_path / "none"), "--year", "2024") == 1
+    assert command("watch", str(tmp_path / "none"), "--data", str(sample_data(folder))) == 1
+    rules = folder / "pack.yaml"
+    right = rules.read_text(encoding="utf-8")
+    rules.write_text(right.replace("pass_mark: 60", "pass_marc: 60"), encoding="utf-8")
+    words = [sys.executable, "-m", "evaluator.cli", "watch", str(folder), "--data", str(sample_data(folder))]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8")
+    try:
+        assert process.stdout is not None
+        assert next(process.stdout) == "waiting until this is mended and saved; Ctrl-C ends\n"
+        rules.write_text(right, encoding="utf-8")
+        assert next(process.stdout).startswith("assessed: Members 5")
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()  # type: ignore[union-attr]
+
+
 def test_the_year_is_what_the_folder_is_called() -> None:
     assert year_of(DATA / "2021") == 2021
     assert year_of(DATA / "dirty") is None
+    assert [year_of(Path(name)) for name in ("1899", "3000", "0002021", "二〇二一", "٢٠٢١")] == [None] * 5
     assert command("watch", str(RULES / "daguan"), "--data", str(DATA / "dirty")) == 2

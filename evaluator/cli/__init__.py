@@ -5,6 +5,7 @@ Exit codes: 0 fine, 1 the pack or the data is wrong, 2 the command is wrong, 3 o
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sys
@@ -22,6 +23,9 @@ from evaluator.cli.common import app, warn
 __all__ = ["app", "assessing", "checking", "editing", "impact", "main", "proving", "reviewing", "testing"]
 
 STOPPED = 130  # as shells number it
+REFUSED = {errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP, errno.EROFS}
+"""What the system says of paths that a command names."""
+MOST_OF_A_PATH = 200
 
 
 def _version(wanted: bool) -> None:
@@ -76,6 +80,9 @@ def _fault(wrong: Exception) -> int:
     show = getattr(wrong, "show", None)
     if show is not None:  # a usage error, which knows how to print itself
         show()
+        return 2
+    if isinstance(wrong, OSError) and wrong.errno in REFUSED and wrong.filename is not None:
+        print(f"{str(wrong.filename)[:MOST_OF_A_PATH]}: {wrong.strerror}", file=sys.stderr)
         return 2
     import tempfile
     import traceback

@@ -35,6 +35,8 @@ def check(
     """
     from evaluator.workbench.checking.checked import check_packs
 
+    if docs is not None and format is not Found.sarif:
+        raise typer.BadParameter("it goes with --format sarif", param_hint="--docs")
     report = check_packs(packs)
     if format is not Found.text:
         from evaluator.workbench.checking.formats import FORMATS

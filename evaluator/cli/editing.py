@@ -18,6 +18,10 @@ class Drawn(StrEnum):
     svg = "svg"
 
 
+DRAWN_AS = {"": Drawn.mermaid, ".svg": Drawn.svg, ".mmd": Drawn.mermaid, ".md": Drawn.mermaid, ".txt": Drawn.mermaid}
+"""By how the name of the file ends."""
+
+
 @app.command()
 def new(
     place: Annotated[str, typer.Argument(metavar="PLACE", help="What the pack and its folder are to be called.")],
@@ -176,13 +180,16 @@ def graph(
     from evaluator.workbench.editing.graph import mermaid, reading_of
     from evaluator.workbench.editing.saving import save
 
+    if format is None and out is not None and out.suffix not in DRAWN_AS:
+        known = ", ".join(name for name in DRAWN_AS if name)
+        raise typer.BadParameter(f"{out.name} ends in none of {known}: say --format", param_hint="--out")
     checked = evaluator.load_pack(pack)
     checked = replace(checked, shown_in=lang.value if lang is not None else checked.shown_in)
     if kind is not None:
         check_kind_named(checked, kind)
     reading = reading_of(checked, kind)
-    is_picture = format is Drawn.svg or (format is None and out is not None and out.suffix == ".svg")
-    made = drawn(checked, reading) if is_picture else mermaid(checked, reading) + "\n"
+    drawn_as = format or DRAWN_AS[out.suffix if out is not None else ""]
+    made = drawn(checked, reading) if drawn_as is Drawn.svg else mermaid(checked, reading) + "\n"
     if out is None:
         print(made, end="")
     else:

@@ -34,6 +34,7 @@ def test(
 
     Each case in PACK/cases gives rows of a year and says what the rules must make of them.
     """
+    _check_together(from_ is not None, boundaries, coverage, mutate, limit, out, with_names)
     if from_ is not None:
         _write_from_run(pack, *from_, out, with_names)
         return
@@ -46,6 +47,21 @@ def test(
         _write_boundaries(pack, out)
     if not is_fine:
         raise typer.Exit(1)
+
+
+def _check_together(
+    is_from: bool, boundaries: bool, coverage: bool, mutate: bool, limit: int | None, out: Path | None, with_names: bool
+) -> None:
+    """Refuse options that would go unheard."""
+    beside = {"--coverage": coverage, "--mutate": mutate, "--boundaries": boundaries}
+    unheard = {
+        **{name: "it does not go with --from" for name, is_given in beside.items() if is_from and is_given},
+        **({"--limit": "it goes with --mutate"} if limit is not None and not mutate else {}),
+        **({"--with-names": "it goes with --from"} if with_names and not is_from else {}),
+        **({"--out": "it goes with --from or --boundaries"} if out is not None and not (is_from or boundaries) else {}),
+    }
+    for name, why in unheard.items():
+        raise typer.BadParameter(why, param_hint=name)
 
 
 def _run(pack: Path, coverage: bool) -> bool:

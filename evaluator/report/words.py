@@ -292,6 +292,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     ),
     "watch saved": ("已保存 {0}", "saved: {0}"),
     "watch stays": ("改正之前，仍以上一次的结果为准", "until this is mended, the last good result stays"),
+    "watch waits": ("改正并保存后重新评定，按 Ctrl-C 结束", "waiting until this is mended and saved; Ctrl-C ends"),
     "watch more": ("另有 {0} 个", "{0} more"),
     # --- graph
     "graph table": ("表", "tables"),

@@ -44,6 +44,11 @@ def case_from_run(folder: Path, run_folder: Path, subject: str, keeps_names: boo
     load_pack(folder)
     pack = as_given(load_pack(folder, for_cases=True))
     with reopen(run_folder) as run:
+        if run.state.pack.name != pack.name:
+            problems = Problems()
+            message = f"{run_folder} was written with the pack {run.state.pack.name}, and {folder} is {pack.name}"
+            problems.add("D301", message, fix="name a run of this pack")
+            raise Stop(problems)
         kind, key = find_subject(run, subject)
         written = _Writing(run, kind, key, keeps_names).written()
     _leave_out_what_differs(pack, kind, written)

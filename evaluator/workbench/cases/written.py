@@ -31,7 +31,8 @@ def write_all(texts: Sequence[tuple[Path, str]]) -> None:
     fresh: list[Path] = []
     try:
         for file, text in texts:
-            _write(file, text, fresh, problems)
+            if not _write(file, text, fresh, problems):
+                break  # what refuses one refuses the others
     finally:
         if problems.has_errors:
             for file in fresh:
@@ -39,8 +40,8 @@ def write_all(texts: Sequence[tuple[Path, str]]) -> None:
     problems.stop_on_errors()
 
 
-def _write(file: Path, text: str, fresh: list[Path], problems: Problems) -> None:
-    """Write a file and put it among the `fresh` ones; note what is in the way."""
+def _write(file: Path, text: str, fresh: list[Path], problems: Problems) -> bool:
+    """Write a file and note it as fresh, or what is in the way; return whether that is this file alone."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("x", encoding="utf-8") as stream:
@@ -49,10 +50,13 @@ def _write(file: Path, text: str, fresh: list[Path], problems: Problems) -> None
     except FileExistsError:
         if not file.parent.is_dir():
             problems.add("P603", f"{file.parent} is no folder", fix="name another --out")
-        elif not (file.is_file() and file.read_bytes() == text.encode()):
+            return False
+        if not (file.is_file() and file.read_bytes() == text.encode()):
             problems.add("P603", f"{file} is there already", fix="name another --out, or remove it")
     except OSError as wrong:
         problems.add("P603", f"{file} cannot be written: {wrong.strerror}", fix="name another --out")
+        return False
+    return True
 
 
 @dataclass(slots=True)

@@ -35,7 +35,15 @@ class Checked:
             return ""
         kinds, tables = self.pack.kinds.values(), len(self.pack.tables)
         lines, verdicts = sum(len(kind.lines) for kind in kinds), sum(len(kind.verdicts) for kind in kinds)
-        holds = f"{', '.join(self.pack.kinds)}; {tables} tables, {lines} lines of score, {verdicts} verdicts"
+        counts = [
+            f"{count} {one if count == 1 else many}"
+            for count, one, many in (
+                (tables, "table", "tables"),
+                (lines, "line of score", "lines of score"),
+                (verdicts, "verdict", "verdicts"),
+            )
+        ]
+        holds = f"{', '.join(self.pack.kinds)}; {', '.join(counts)}"
         return f"{self.folder}: {'no errors' if self.problems else 'fine'} ({holds})"
 
 

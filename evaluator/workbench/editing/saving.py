@@ -21,6 +21,11 @@ def saving(place: Path) -> Iterator[None]:
 
 
 def save(text: str, file: Path) -> None:
-    """Write a text to a file; raise Stop where that cannot be."""
+    """Write a text to a file, which may hold an earlier one that begins alike; raise Stop where that cannot be."""
+    first = text.split(maxsplit=1)[0]
     with saving(file):
+        if file.is_file() and file.stat().st_size and not file.read_bytes().startswith(first.encode()):
+            problems = Problems()
+            problems.add("P117", f"{file} is there already, and holds something else", fix="name another place")
+            raise Stop(problems)
         file.write_text(text, encoding="utf-8")

@@ -8,6 +8,7 @@ differs from one to the other.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -21,7 +22,7 @@ from evaluator.diagnostics import Diagnostic, Stop
 from evaluator.pack.definitions import Pack
 from evaluator.report.comparing.model import ChangedSubject, Comparison
 from evaluator.report.comparing.text import Words
-from evaluator.report.words import say
+from evaluator.report.words import said_in, say
 
 SECONDS = 0.5
 MOST_SHOWN = 10
@@ -45,7 +46,8 @@ class Watched:
 
 def year_of(data: Path) -> int | None:
     """Return the year a data folder is named after, if it is."""
-    return int(data.resolve().name) if data.resolve().name.isdecimal() else None
+    name = data.resolve().name
+    return int(name) if re.fullmatch("(19|2[0-9])[0-9][0-9]", name) else None
 
 
 def watch(watched: Watched, tell: Callable[[str], None], warn: Callable[[Iterable[Diagnostic]], None]) -> None:
@@ -116,9 +118,14 @@ class _Rounds:
                 shutil.rmtree(self.good[0])
             self.good = folder, pack
         except Stop as stopped:
+            watched = self.watched
+            if not all(folder.is_dir() for folder in (watched.pack, watched.data, *watched.history)):
+                raise  # there is nothing to save into
             self.warn(stopped.problems)
             if self.good is not None:
                 yield say(self.good[1], "watch stays")
+            else:
+                yield said_in(watched.language or "en", "watch waits")
 
     def _assess(self) -> tuple[Path, Pack]:
         watched = self.watched
