@@ -45,7 +45,7 @@ def run(
         typer.Option(
             metavar="SIZE",
             callback=size,
-            help="What may be held in memory at once, as 2GB [four fifths of the machine].",
+            help="What may be held in memory at once, as 4GB [1500MB, more with many cores].",
         ),
     ] = None,
     lang: Lang = None,

@@ -19,6 +19,8 @@ from evaluator.diagnostics import Problems, Stop
 from evaluator.sql.backend import Database
 from evaluator.sql.trees import SQL, call, cast, named, text
 
+MEMORY, MEMORY_A_CORE = 1500, 125  # megabytes
+
 
 class _Interrupts:
     """Ctrl-C reaches a query at once: a query in one long piece would see it only at its end."""
@@ -46,6 +48,14 @@ class _Interrupts:
             self.ends[1].close()
 
 
+def _modest_memory() -> int:
+    """Return how many megabytes to hold: more saves a large run hardly any time, and others need memory too."""
+    wanted = max(MEMORY, MEMORY_A_CORE * (os.cpu_count() or 1))
+    if not hasattr(os, "sysconf"):
+        return wanted
+    return min(wanted, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 4 // 5 >> 20)
+
+
 class DuckDatabase(Database):
     """One DuckDB connection, in memory, with a folder of its own to spill to."""
 
@@ -64,8 +74,7 @@ class DuckDatabase(Database):
         }
         if threads:
             settings["threads"] = threads
-        if memory:
-            settings["memory_limit"] = memory
+        settings["memory_limit"] = memory or f"{_modest_memory()}MB"
         self.connection = duckdb.connect(":memory:", config=settings)
         for schema in ("raw", "data", "work"):
             self.connection.execute(f"create schema {schema}")
