@@ -6,8 +6,10 @@ worker had computed is computed again, and nobody has to start anew. Only what t
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -36,6 +38,13 @@ SETTINGS = {
     "spark.sql.mapKeyDedupPolicy": "EXCEPTION",
     "spark.sql.execution.arrow.pyspark.enabled": "false",
 }
+LOGGING = """rootLogger.level = off
+rootLogger.appenderRef.stderr.ref = console
+appender.console.type = Console
+appender.console.name = console
+appender.console.target = SYSTEM_ERR
+appender.console.layout.type = PatternLayout
+"""
 _SHOWN = {"bigint": "BIGINT", "string": "VARCHAR", "boolean": "BOOLEAN", "date": "DATE", "int": "INTEGER"}
 _FUNCTIONS = {
     "error": "raise_error", "strpos": "instr", "starts_with": "startswith", "row": "struct",
@@ -308,8 +317,11 @@ def _session(master: str | None) -> SparkSession:
             builder = builder.config(name, value)
     if master is not None or not given.contains("spark.master"):
         builder = builder.master(master or "local[*]")
+    _be_quiet()
     try:
-        session = builder.getOrCreate()
+        with warnings.catch_warnings():  # of libraries that are not used here
+            warnings.simplefilter("ignore")
+            session = builder.getOrCreate()
     except (PySparkException, OSError, RuntimeError) as wrong:
         raise _stop(
             "E105",
@@ -320,6 +332,15 @@ def _session(master: str | None) -> SparkSession:
     if not given.contains("spark.sql.shuffle.partitions"):
         session.conf.set("spark.sql.shuffle.partitions", 2 * session.sparkContext.defaultParallelism)
     return session
+
+
+def _be_quiet() -> None:
+    """Have Spark log errors alone, where it is not set up to log otherwise: what a user can mend is said by us."""
+    if not {"SPARK_HOME", "SPARK_CONF_DIR"} & os.environ.keys():
+        folder = Path(tempfile.gettempdir(), f"evaluator-spark-{os.getuid()}")
+        folder.mkdir(exist_ok=True)
+        (folder / "log4j2.properties").write_text(LOGGING, encoding="utf-8")
+        os.environ["SPARK_CONF_DIR"] = str(folder)
 
 
 def _stop(code: str, what: str, fix: str) -> Stop:
