@@ -16,14 +16,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from evaluator.diagnostics import Problems, Stop
+from evaluator.diagnostics import Stop
 from evaluator.engine.decide import Bench
 from evaluator.engine.state import State
 from evaluator.pack.check import load_pack
-from evaluator.pack.check_case import case_of, load_cases, value_types
+from evaluator.pack.check_case import value_types
 from evaluator.pack.definitions import KindDef, Pack
 from evaluator.pack.nodes import Compare
-from evaluator.pack.source import read_text
 from evaluator.report.words import said_in
 from evaluator.solve.program import Program, Untranslatable
 from evaluator.sql.lower import Lowering
@@ -32,7 +31,7 @@ from evaluator.workbench.cases.as_rows import AsRows
 from evaluator.workbench.cases.differences import values_of
 from evaluator.workbench.cases.edges import ABOVE, AT, BELOW, Edges
 from evaluator.workbench.cases.given import as_given
-from evaluator.workbench.cases.run import assessed
+from evaluator.workbench.cases.run import assessed, case_of_text, last_year
 from evaluator.workbench.cases.settable import Unsettable, alone, near_to
 from evaluator.workbench.cases.thresholds import Threshold, thresholds
 from evaluator.workbench.cases.written import Cells, Written, write_all
@@ -69,7 +68,7 @@ def write_boundaries(folder: Path, out: Path, progress: Callable[[str], None] = 
     """
     load_pack(folder)
     pack = as_given(load_pack(folder, for_cases=True))
-    year = _year_of(folder, pack)
+    year = last_year(folder) or dt.date.today().year
     result = Boundaries(out)
     made: list[tuple[Path, str]] = []
     count: Counter[str] = Counter()
@@ -103,14 +102,6 @@ def _edges(folder: Path, year: int, bench: Bench, stack: ExitStack) -> Edges | N
     except Stop:
         return None
     return stack.enter_context(closing(Edges(folder, year, bench)))
-
-
-def _year_of(folder: Path, pack: Pack) -> int:
-    """Return the year cases are written for: the last one of the cases there are, or in which the pack is in force."""
-    if any((folder / "cases").glob("*.yaml")):
-        return max(case.model.year for case in load_cases(folder, pack))
-    days = [day for day in (pack.in_force.to, pack.in_force.from_) if day is not None] if pack.in_force else []
-    return next((day.year for day in days), dt.date.today().year)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,12 +210,7 @@ class _Writer:
         self, kind: KindDef, written: Written, count: int, threshold: Threshold
     ) -> list[tuple[int | None, object]]:
         """Run a case: on which side its first subjects are, and what they come to; raise Stop where the run does."""
-        problems = Problems()
-        draft = Written(written.case, written.year, written.given, stops=("R101",))
-        tree = read_text(str(draft), "the case", problems)
-        case = case_of(tree, self.pack, problems) if tree is not None else None
-        problems.stop_on_errors()
-        assert case is not None
+        case = case_of_text(str(Written(written.case, written.year, written.given, stops=("R101",))), self.pack)
         with (
             TemporaryDirectory(prefix="evaluator-") as temporary,
             assessed(self.pack, case, self.bench, temporary, lambda _: None) as made,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from evaluator.pack.definitions import Formula
 from evaluator.pack.nodes import Call, Case, Compare, Const, IsNull, Junction, Lookup, Name, Node, Not, Recall
+from evaluator.workbench.checking.shapes import written
 
 ORDERED = ("<", "<=", ">", ">=")
 Guard = tuple[Node, bool]
@@ -35,17 +36,8 @@ class Leaf:
         return None
 
     def written(self, formula: Formula) -> str:
-        """Return the condition as it is written; of between, the half it is."""
-        node = self.node
-        text = _text(formula, node)
-        if isinstance(node, Compare) and " between " in text.lower():
-            return f"{_text(formula, node.left)} {node.op} {_text(formula, node.right)}"
-        return text
-
-
-def _text(formula: Formula, node: Node) -> str:
-    start, length = node.place
-    return " ".join(formula.text[start : start + length].split())
+        """Return the condition as it is written."""
+        return written(formula, self.node)
 
 
 def is_known(node: Node) -> bool:

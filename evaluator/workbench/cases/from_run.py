@@ -20,11 +20,10 @@ from evaluator.engine.decide import Bench
 from evaluator.engine.plan import Graph, Value
 from evaluator.engine.rank import shown
 from evaluator.pack.check import load_pack
-from evaluator.pack.check_case import case_of, value_types
+from evaluator.pack.check_case import value_types
 from evaluator.pack.definitions import FieldDef, KindDef, Pack, TableDef
 from evaluator.pack.entries import PAST_RESULTS
 from evaluator.pack.nodes import Name, Node
-from evaluator.pack.source import read_text
 from evaluator.pack.types import TEXT
 from evaluator.report.explaining.explain import find_subject
 from evaluator.report.reopen import PastRun, reopen
@@ -35,7 +34,7 @@ from evaluator.sql.rows import Rows
 from evaluator.sql.trees import SQL, column, ordered, parquet
 from evaluator.workbench.cases.carried import Carried, among
 from evaluator.workbench.cases.given import as_given
-from evaluator.workbench.cases.run import run_case
+from evaluator.workbench.cases.run import case_of_text, run_case
 from evaluator.workbench.cases.written import Cells, Written
 
 
@@ -265,11 +264,7 @@ def _rests_on_others(pack: Pack, graph: Graph, value: Value) -> bool:
 
 def _leave_out_what_differs(pack: Pack, kind: KindDef, written: Written) -> None:
     """Run the case, and leave out of what it expects all that it does not come to."""
-    problems = Problems()
-    tree = read_text(str(written), "the case", problems)
-    case = case_of(tree, pack, problems) if tree is not None else None
-    problems.stop_on_errors()
-    assert case is not None
+    case = case_of_text(str(written), pack)
     with closing(Bench()) as bench:
         outcome = run_case(pack, case, bench, explains=False)
     if outcome.stopped:

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from evaluator.diagnostics import Cell, Diagnostic, Span, Stop
+from evaluator.diagnostics import Cell, Diagnostic, Problems, Span, Stop
 from evaluator.engine.decide import Bench
 from evaluator.engine.run import Assessment, assess
 from evaluator.pack.check import load_pack
-from evaluator.pack.check_case import CaseDef, load_cases
+from evaluator.pack.check_case import CaseDef, case_of, load_cases
 from evaluator.pack.definitions import Pack
+from evaluator.pack.source import read_text
 from evaluator.report.run_folder import write_run
 from evaluator.workbench.cases.differences import Difference, differences
 from evaluator.workbench.cases.given import as_given, with_measures, write_year
@@ -46,6 +47,27 @@ def load_tested(folder: Path) -> tuple[Pack, list[CaseDef]]:
     load_pack(folder)
     pack = as_given(load_pack(folder, for_cases=True))
     return pack, load_cases(folder, pack)
+
+
+def last_year(folder: Path) -> int | None:
+    """Return the last year a pack is in force in, or has a case of; or the first it is in force in, if it says so."""
+    pack = load_pack(folder, for_cases=True)
+    span = pack.in_force
+    if span is not None and span.to is not None:
+        return span.to.year
+    if any((folder / "cases").glob("*.yaml")):
+        return max(case.model.year for case in load_cases(folder, as_given(pack)))
+    return span.from_.year if span is not None and span.from_ is not None else None
+
+
+def case_of_text(text: str, pack: Pack) -> CaseDef:
+    """Return the case that a text of ours holds; raise Stop with what is wrong with it."""
+    problems = Problems()
+    tree = read_text(text, "the case", problems)
+    case = case_of(tree, pack, problems) if tree is not None else None
+    problems.stop_on_errors()
+    assert case is not None
+    return case
 
 
 def run_cases(folder: Path, observe: Observer = lambda _: None) -> Iterator[Outcome]:

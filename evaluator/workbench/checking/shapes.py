@@ -7,7 +7,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from evaluator.pack.definitions import Formula
-from evaluator.pack.nodes import Compare, Junction, Node, Not
+from evaluator.pack.nodes import Compare, Node, Not
 from evaluator.pack.types import BOOLEAN
 
 Shape = tuple[Any, ...]
@@ -47,11 +47,6 @@ def written(formula: Formula, node: Node) -> str:
     if isinstance(node, Compare) and " between " in text.lower():
         return f"{written(formula, node.left)} {node.op} {written(formula, node.right)}"
     return text
-
-
-def all_of(*parts: Node) -> Node:
-    """Return the condition that all these hold."""
-    return parts[0] if len(parts) == 1 else Junction(BOOLEAN, any(p.nullable for p in parts), (0, 0), "and", parts)
 
 
 def negated(node: Node) -> Node:

@@ -15,6 +15,7 @@ from evaluator.pack.nodes import Compare, Const, Node, Recall
 from evaluator.pack.scalars import NUMBER
 from evaluator.report.comparing.pack import place_of
 from evaluator.report.words import plain_fraction
+from evaluator.workbench.checking.shapes import written
 
 MOST_VALUES = 200
 _TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
@@ -92,12 +93,12 @@ def _compared(pack: Pack, kind: KindDef) -> Iterator[Threshold]:
             for node in (part for part in formula.node.walk() if isinstance(part, Compare)):
                 for number, other, op in _numbers(node):
                     at = formula.span(number.place)
-                    written = at.text[at.column - 1 : at.column - 1 + at.length]
-                    if NUMBER.match(written) and Fraction(written) == number.value:
-                        name = _text(formula, other.place)
+                    digits = at.text[at.column - 1 : at.column - 1 + at.length]
+                    if NUMBER.match(digits) and Fraction(digits) == number.value:
+                        name = written(formula, other)
                         only = node if op in _ORDERED and id(node) not in recalled else None
                         yield Threshold(
-                            kind.name, verdict.name, level, name, f"{name} {op} {written}", at, Fraction(written), only
+                            kind.name, verdict.name, level, name, f"{name} {op} {digits}", at, Fraction(digits), only
                         )
 
 
@@ -117,10 +118,6 @@ def _formulas(verdict: VerdictDef) -> Iterator[tuple[str, Formula]]:
     for formula in (verdict.when, verdict.among, verdict.value):
         if formula is not None:
             yield "", formula
-
-
-def _text(formula: Formula, place: tuple[int, int]) -> str:
-    return " ".join(formula.text[place[0] : sum(place)].split())
 
 
 def asked_threshold(pack: Pack, asked: str, problems: Problems) -> tuple[Threshold, list[Fraction]] | None:

@@ -20,6 +20,7 @@ from evaluator.pack.definitions import KindDef, Pack
 from evaluator.pack.in_force import as_in_force
 from evaluator.report.proofs import Proof, Statement
 from evaluator.solve.program import Program
+from evaluator.workbench.cases.run import last_year
 from evaluator.workbench.proving.anyone import Anyone, Bounds
 from evaluator.workbench.proving.decided import decided
 from evaluator.workbench.proving.directions import directions
@@ -50,7 +51,7 @@ def prove(
     """
     Program()  # raises Stop without a solver
     pack = load_pack(folder)
-    chosen = year if year is not None else _year_of(pack)
+    chosen = year if year is not None else _year_of(folder)
     pack = as_in_force(pack, pack.period.ends(chosen))
     of_cases = cache(lambda: shown_by_cases(folder) if shown is None else shown)
     statements: list[Statement] = []
@@ -67,23 +68,17 @@ def prove(
     return Proof(pack=pack.name, year=chosen, bounds=str(bounds), statements=statements, needless=needless)
 
 
-def _year_of(pack: Pack) -> int:
-    """Return the last year a pack is in force in, or has a case of."""
-    from evaluator.pack.check_case import load_cases
-
-    if pack.in_force is not None and pack.in_force.to is not None:
-        return pack.in_force.to.year
+def _year_of(folder: Path) -> int:
+    """Return the year a proof is about if none is named; raise Stop where the pack does not tell."""
     try:
-        years = [case.model.year for case in load_cases(pack.folder, load_pack(pack.folder, for_cases=True))]
-    except Stop:
-        years = []
-    if years:
-        return int(max(years))
-    if pack.in_force is not None and pack.in_force.from_ is not None:
-        return pack.in_force.from_.year
-    problems = Problems()
-    problems.add("R301", f"{pack.folder} does not say which years it is for, and has no cases")
-    raise Stop(problems)
+        year = last_year(folder)
+    except Stop:  # cases that are wrong tell no year
+        year = None
+    if year is None:
+        problems = Problems()
+        problems.add("R301", f"{folder} does not say which years it is for, and has no cases")
+        raise Stop(problems)
+    return year
 
 
 def _of_kind(
