@@ -77,7 +77,7 @@ def run(
 
     from evaluator.data.appeals import read_appeal, read_appeals
     from evaluator.data.chain import Standing
-    from evaluator.diagnostics import Problems
+    from evaluator.diagnostics import Doing, Problems
     from evaluator.engine.run import assess
     from evaluator.report.run_folder import check_target, default_folder, write_run
 
@@ -103,7 +103,7 @@ def run(
     with assess(
         checked, Path(data), year, folders, accept_rejects, progress, None, standing, cases, spark, memory
     ) as assessment:
-        progress(f"writing {target}")
+        progress(Doing(f"writing {target}", done=assessment.state.db.done))
         write_run(assessment, target)
         warn(assessment.problems)
     return target

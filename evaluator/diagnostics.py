@@ -7,7 +7,7 @@ position. `Stop` carries them out of a stage that cannot go on.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -92,6 +92,19 @@ def _excerpt(at: Span) -> list[str]:
     before, marked = at.text[: at.column - 1], at.text[at.column - 1 : at.column - 1 + at.length]
     pad, width = max(wcswidth(before), 0), max(wcswidth(marked), 1)
     return [f"   {number} |  {at.text}", f"   {' ' * len(number)} |  {' ' * pad}{'^' * width}"]
+
+
+class Doing(str):
+    """What is being done, for people who wait; of long work how many rows it is of and how far it is, in percent."""
+
+    def __new__(cls, what: str, rows: int = 0, done: Callable[[], float | None] = lambda: None) -> Doing:
+        """Make it; `done` is asked from another thread, and returns None where nothing is known."""
+        made = super().__new__(cls, what)
+        made.rows, made.done = rows, done
+        return made
+
+    rows: int
+    done: Callable[[], float | None]
 
 
 class Stop(Exception):  # noqa: N818 - it is not an error of ours

@@ -295,9 +295,13 @@ def test_progress(home: Path) -> None:
     code, shown = on_terminal(home, *RUN, "data", patch=slow)
     assert code == 0
     stages = re.findall(r"\r\x1b\[K *\d+ s  (.+?) …", shown)
-    assert {"reading data", "making rosters", "writing out"} <= set(stages)
+    assert {"reading data", "reading person", "making rosters", "writing out"} <= set(stages)
     assert "\n" not in shown
     assert shown.endswith("\r\x1b[K")
+    slow += "; m.TICK = 0.002; import evaluator.sql.duck as d; d.DuckDatabase.done = lambda self: 40.0"
+    code, shown = on_terminal(home, *RUN, "data", "--out", "again", patch=slow)
+    assert code == 0
+    assert re.search(r"\d s  reading person, 40 %, [\d,]+ rows/s, \d+ s left …", shown)
     shutil.rmtree(home / "out")
     code, shown = on_terminal(home, *RUN, "data", patch="import evaluator.cli.common as m; m.QUIET_SECONDS = 1000.0")
     assert (code, shown) == (0, "")

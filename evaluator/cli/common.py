@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
 import time
 from collections.abc import Callable
 from enum import StrEnum
@@ -12,7 +13,9 @@ from typing import Annotated, Any
 
 import typer
 
-QUIET_SECONDS = 1.0
+from evaluator.diagnostics import Doing
+
+QUIET_SECONDS, TICK = 1.0, 0.5
 
 app = typer.Typer(
     name="evaluator",
@@ -94,21 +97,54 @@ class Progress:
     """One line on a terminal for what takes longer than a second; nothing when piped."""
 
     def __init__(self) -> None:
-        self.begin, self.is_shown, self.is_terminal = time.monotonic(), False, sys.stderr.isatty()
+        self.begin, self.is_shown = time.monotonic(), False
+        self.doing, self.since = Doing(""), self.begin
+        self.ended, self.lock = threading.Event(), threading.Lock()
+        self.thread = threading.Thread(target=self._tick, daemon=True) if sys.stderr.isatty() else None
 
     def __enter__(self) -> Callable[[str], None]:
+        if self.thread is not None:
+            self.thread.start()
         return self.show
 
     def show(self, stage: str) -> None:
         """Say what is being done now."""
+        with self.lock:
+            self.doing, self.since = stage if isinstance(stage, Doing) else Doing(stage), time.monotonic()
+            self._print("")
+
+    def _tick(self) -> None:
+        while not self.ended.wait(TICK):
+            with self.lock:
+                self._print(how_far(self.doing, time.monotonic() - self.since))
+
+    def _print(self, how: str) -> None:
         seconds = time.monotonic() - self.begin
-        if self.is_terminal and seconds > QUIET_SECONDS:
-            print(f"\r\x1b[K{seconds:5.0f} s  {stage} …", end="", file=sys.stderr, flush=True)
+        if self.thread is not None and seconds > QUIET_SECONDS and self.doing:
+            print(f"\r\x1b[K{seconds:5.0f} s  {self.doing}{how} …", end="", file=sys.stderr, flush=True)
             self.is_shown = True
 
     def __exit__(self, *_: object) -> None:
+        self.ended.set()
+        if self.thread is not None:
+            self.thread.join()
         if self.is_shown:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def how_far(doing: Doing, seconds: float) -> str:
+    """Say how far something is: in percent, and of rows how many a second and for how long still.
+
+    >>> how_far(Doing("reading", 3_000_000, lambda: 40.0), 6)
+    ', 40 %, 200,000 rows/s, 9 s left'
+    """
+    percent = doing.done()
+    if percent is None:
+        return ""
+    if not doing.rows or percent < 1 or seconds < TICK:
+        return f", {percent:.0f} %"
+    left = seconds * (100 - percent) / percent
+    return f", {percent:.0f} %, {doing.rows * percent / 100 / seconds:,.0f} rows/s, {left:,.0f} s left"
 
 
 def size(value: str | None) -> str | None:

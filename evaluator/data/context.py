@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from sqlglot import exp
 
 from evaluator.data.appeals import Amended, Amendments
+from evaluator.data.parquet_files import rows_of
 from evaluator.data.sheets import Sheet
-from evaluator.diagnostics import Problems
+from evaluator.diagnostics import Doing, Problems
 from evaluator.pack.definitions import OTHERS, Pack, TableDef
 from evaluator.pack.windows import counted_from
 from evaluator.sql.backend import Database
@@ -53,6 +55,7 @@ class Context:
     others: dict[str, list[tuple[int, list[str]]]] = field(default_factory=dict)  # unfolded table -> source, headings
     empty: set[str] = field(default_factory=set)  # tables nobody entered anything in
     amendments: Amendments = field(default_factory=Amendments)
+    progress: Callable[[Doing], None] = lambda _: None
     passing: list[exp.Table] = field(default_factory=list)  # what is needed only until the table under way is made
 
     def stored(self, made: TableDef) -> list[str]:
@@ -102,6 +105,12 @@ class Context:
         if first is None:
             return upto
         return both(exp.GTE(this=day.copy(), expression=cast(text(first.isoformat()), "DATE")), upto)
+
+    def tell(self, made: TableDef) -> None:
+        """Say that the rows of a table are being read, and how many there are."""
+        sheets = [self.sheets[place] for place in self.sheets_of(made)]
+        rows = sum(rows_of(one) if one.form == "parquet" else one.text.lines if one.text else 0 for one in sheets)
+        self.progress(Doing(f"reading {made.name}", rows, self.db.done))
 
     def start_rejects(self) -> None:
         """Make the table of rejects, empty."""

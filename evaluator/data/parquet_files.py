@@ -29,6 +29,14 @@ def find_parquet(path: Path, _: Faults) -> Iterator[Found]:
     yield "", columns, None
 
 
+def rows_of(sheet: Sheet) -> int:
+    """Return how many rows a Parquet file says it has."""
+    with refused(_DAMAGED), duckdb.connect() as con:
+        source = [no_glob(sheet.path)]
+        found = con.execute("select sum(num_rows)::bigint from parquet_file_metadata(?)", source).fetchall()
+    return int(found[0][0] or 0)
+
+
 def view_parquet(con: duckdb.DuckDBPyConnection, sheet: Sheet, table: str, asked: dict[str, int]) -> None:
     """Make a view of the columns asked for."""
     named = selected({column: quoted(sheet.places[i]) for column, i in asked.items()})

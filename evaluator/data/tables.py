@@ -8,6 +8,7 @@ source row) and `#column`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from sqlglot import exp
@@ -24,7 +25,7 @@ from evaluator.data.past_results import keep_sound_results
 from evaluator.data.sources import find_sheets
 from evaluator.data.staging import stage_all, unstage
 from evaluator.data.unfolding import unfolded
-from evaluator.diagnostics import Problems
+from evaluator.diagnostics import Doing, Problems
 from evaluator.pack.definitions import Pack, TableDef
 from evaluator.pack.derivation import Derivation, Making
 from evaluator.pack.nodes import Name
@@ -39,6 +40,7 @@ def load_tables(
     settings: dict[str, object],
     problems: Problems,
     amendments: Amendments | None = None,
+    progress: Callable[[Doing], None] = lambda _: None,
 ) -> Loaded:
     """Read every table of a pack from a data folder into the schema `data`, as it is amended.
 
@@ -51,7 +53,7 @@ def load_tables(
     amendments = amendments or Amendments()
     amendments.first_source = len(sheets)
     db.places += [(case.file.as_posix(), "") for case in amendments.cases]
-    context = Context(db, pack, sheets, settings, problems, amendments=amendments)
+    context = Context(db, pack, sheets, settings, problems, amendments=amendments, progress=progress)
     check_tables_claimed(context)
     context.start_rejects()
     stage_all(context)
@@ -96,6 +98,7 @@ def _is_as_read(made: TableDef) -> bool:
 
 def _plain(context: Context, made: TableDef) -> tuple[exp.Select, exp.Table | None]:
     """Return the typed rows of a table that is read from files, and the table they lie in where they do as they are."""
+    context.tell(made)
     if not context.amendments.of(made.name):
         rows = _check(context, made, table(made.name, "raw"), keeps_words=False)
         if not context.db.count(exp.alias_(rows, "c", table=True), column("#faulty", "c")):

@@ -19,7 +19,7 @@ from evaluator.data.covers import check_covers
 from evaluator.data.history import PastRun, read_history
 from evaluator.data.past_results import note_years_twice
 from evaluator.data.tables import load_tables
-from evaluator.diagnostics import Cell, Problems, Stop
+from evaluator.diagnostics import Cell, Doing, Problems, Stop
 from evaluator.engine.compute import compute
 from evaluator.engine.decide import Bench, Judgement
 from evaluator.engine.entries import approve, find_entries, override
@@ -137,7 +137,7 @@ def assess(
         covers = check_covers(pack, data, state.settings, problems)
         progress(f"reading {data}")
         amendments = Amendments([case for case in cases if case.claims])
-        loaded = load_tables(database, pack, data, state.settings, problems, amendments)
+        loaded = load_tables(database, pack, data, state.settings, problems, amendments, progress)
         _check_appellants(state, cases, problems)
         if loaded.rejects and not accept_rejects:
             problems.extend(list_rejects(state, loaded))
@@ -153,7 +153,7 @@ def assess(
             state.db = spark
         find_entries(state)
         for step in steps:
-            progress(_shown(step))
+            progress(Doing(_shown(step), done=state.db.done))
             take(step, assessment, judge)
             problems.stop_on_errors()
         for kind in pack.kinds.values():

@@ -58,6 +58,10 @@ class Database(ABC):
     def close(self) -> None:
         """Let go of whatever it holds."""
 
+    def done(self) -> float | None:
+        """Return how far the query is that runs now, in percent; None where that is not known. Any thread may ask."""
+        return None
+
     def value(self, query: SQL) -> Any:
         """Run a query and fetch the first value of its first row."""
         found = self.rows(query)

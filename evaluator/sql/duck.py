@@ -76,6 +76,8 @@ class DuckDatabase(Database):
             settings["threads"] = threads
         settings["memory_limit"] = memory or f"{_modest_memory()}MB"
         self.connection = duckdb.connect(":memory:", config=settings)
+        self.connection.execute("set enable_progress_bar = true; set enable_progress_bar_print = false")
+        self.connection.execute("set progress_bar_time = 0")
         for schema in ("raw", "data", "work"):
             self.connection.execute(f"create schema {schema}")
         self.interrupts = _Interrupts(self.connection)
@@ -130,6 +132,14 @@ class DuckDatabase(Database):
             raise OSError(errno.EIO, str(wrong).split("\n")[0]) from None
         except duckdb.Error as wrong:
             self._explain(wrong)
+
+    def done(self) -> float | None:
+        """Return how far the query is that runs now, in percent; None where that is not known. Any thread may ask."""
+        try:
+            found = self.connection.query_progress()
+        except duckdb.Error:  # it has just been closed
+            return None
+        return found if 0 <= found <= 100 else None
 
     def close(self) -> None:
         """Let go of the connection and its files."""
