@@ -324,9 +324,11 @@ def test_records_bring_subjects_to_the_edge_of_what_lines_come_to(
         "member.grade: points.shared > 0": "below",
     }
     seen = Seen()
+    titles: set[str] = set()
     found: dict[str, list[tuple[str, ...]]] = {}
     for outcome in run_cases(folder, seen.observe):
         assert outcome.is_ok, outcome
+        titles.add(str(outcome.case.model.case))
         of = str(outcome.case.model.case).partition(":")[0]
         values = tuple(shown_value(one.value) for row in outcome.case.expect for one in row.values)
         found.setdefault(of, []).append(values)
@@ -338,6 +340,7 @@ def test_records_bring_subjects_to_the_edge_of_what_lines_come_to(
         "member.points.shared": [("4", "8", "8")],
         "member.points.travels": [("0", "0", "6.666667")],
     }
+    assert len(titles) == len(result.written) and "member.points.meetings: exactly at floor 0" in titles
     covered = measure_coverage(folder, seen)
     unseen = [one.what for one in covered.uncovered if "exactly" in one.what or "binds" in one.what]
     assert unseen == ["the cap of member.total (60) never binds"]

@@ -187,7 +187,8 @@ class _Writer:
         everything = _filled(self.pack, kind, self.year)
         failed = ""
         for others in [everything] if kind.name in self.filled else [{}, everything]:
-            title = said_in(self.pack.language, "boundary", threshold.text, threshold.look.of)
+            word = "boundary" if len(sides) > 1 else f"boundary {SIDES[sides[0]]}"
+            title = said_in(self.pack.language, word, threshold.text, threshold.look.of)
             given = rows(others)
             written = Written(title, self.year, given, note=said_in(self.pack.language, "to confirm"))
             keys = [{key: row[key] for key in kind.table.key} for row in given[kind.name][: len(sides)]]
