@@ -321,6 +321,7 @@ def test_records_bring_subjects_to_the_edge_of_what_lines_come_to(
     assert named == {
         "member.total: cap 60": "no subject of whom it alone decides was found on both sides of it",
         "member.points.shared: people > 1": "it is looked at for each record",
+        "member.is_founder: joined_on <= period_start": "it compares days, and its edge is not written down",
         "member.grade: points.shared > 0": "below",
     }
     seen = Seen()

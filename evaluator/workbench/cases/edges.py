@@ -70,6 +70,8 @@ class _Edging(Somebody):
     def compared(self, threshold: Threshold) -> tuple[Whole, Whole, Lit]:
         """Return both sides of a threshold as whole numbers that can be compared, and whether they are known."""
         node = threshold.compared
+        if not node.left.type.is_number:
+            raise Untranslatable("it compares days, and its edge is not written down")
         if threshold.look.bound:
             assert isinstance(node.left, Name)
             line = next(one for one in self.kind.lines if f"raw.{one.id}" == node.left.leaf)
