@@ -93,7 +93,8 @@ def _is_as_read(made: TableDef) -> bool:
     """Whether all that a table has besides its cells is a number, its key as text and a day, each from its own row."""
     is_plain_day = made.date is None or (isinstance(made.date.node, Name) and not made.date.node.hops)
     is_plain_key = all(made.fields[key].type.base != "ref" for key in made.key)
-    return is_plain_day and is_plain_key and not any(f.is_derived for f in made.fields.values())
+    # what people enter is looked through again
+    return is_plain_day and is_plain_key and not made.is_entered and not any(f.is_derived for f in made.fields.values())
 
 
 def _plain(context: Context, made: TableDef) -> tuple[exp.Select, exp.Table | None]:
