@@ -174,7 +174,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
     """A cluster of two workers, which have registered."""
     made = Cluster(tmp_path, 2)
     try:
-        until(lambda: made.registered() == 2, 60)
+        until(lambda: made.registered() == 2, 240)
         yield made
     finally:
         made.close()

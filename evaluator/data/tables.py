@@ -159,7 +159,7 @@ def _check(context: Context, made: TableDef, raw: exp.Table, keeps_words: bool =
     query = exp.select(*columns, *faults).from_(exp.alias_(raw, "r", table=True), copy=False)
     for target, on in joins:
         query = left_join(query, target, on)
-    return context.make(f"{made.name}#checked", query)
+    return context.make(f"{made.name}#{'checked' if keeps_words else 'typed'}", query)
 
 
 def _count(context: Context, made: TableDef, loaded: Loaded) -> None:

@@ -78,6 +78,9 @@ def _as_spark(node: SQL) -> SQL:
             return exp.Table(this=_quoted(file), db=_quoted("parquet"), alias=node.args.get("alias"))
         case exp.Table() if node.args.get("db") is not None:
             return exp.Table(this=_quoted(_view(node)), alias=node.args.get("alias"))
+        case exp.DayOfWeekIso():  # sqlglot 30 counts it from another day than Spark does
+            weekday = exp.Anonymous(this="weekday", expressions=[node.this])
+            return exp.paren(exp.Add(this=weekday, expression=number(1)))
         case exp.Anonymous():
             return _function(node)
         case exp.Select():
