@@ -475,6 +475,11 @@ CODES: dict[str, Code] = {
         "it says what everything else in the folder must be",
         "take the folder from a copy that nobody has changed",
     ),
+    "R224": Code(
+        "table missing or damaged",
+        "everything about a run is read from the tables it wrote",
+        "take the folder from a copy; evaluator verify says what else was changed",
+    ),
     "R231": Code("no such kind", "queries and graphs are of the kinds of a pack", "use one of them"),
     "R301": Code("no year to prove", "rules may differ from year to year", "name one with --year"),
     # --- engine and environment ---------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import socket
 import tempfile
@@ -15,10 +16,11 @@ from typing import Any, NoReturn
 import duckdb
 from sqlglot import exp
 
-from evaluator.diagnostics import Problems, Stop
+from evaluator.diagnostics import Cell, Problems, Stop
 from evaluator.sql.backend import Database
 from evaluator.sql.trees import SQL, call, cast, named, text
 
+_TABLE = re.compile(r"""['"]([^'"]+\.parquet)(?:/\*\.parquet)?['"]""")
 MEMORY, MEMORY_A_CORE = 1500, 125  # megabytes
 
 
@@ -151,6 +153,12 @@ class DuckDatabase(Database):
         if isinstance(wrong, duckdb.OutOfMemoryException):
             problems = Problems()
             problems.add("E106", str(wrong).split("\n")[0].removeprefix("Out of Memory Error: "))
+            raise Stop(problems) from None
+        if isinstance(wrong, (duckdb.IOException, duckdb.InvalidInputException)) and (
+            file := _TABLE.search(str(wrong))
+        ):
+            problems = Problems()
+            problems.add("R224", "is missing, or is no Parquet file any more", Cell(file[1]))
             raise Stop(problems) from None
         if isinstance(wrong, (duckdb.OutOfRangeException, duckdb.ConversionException)):
             self.stop_overflow()

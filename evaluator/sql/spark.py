@@ -59,13 +59,18 @@ def spark_sql(query: SQL) -> str:
     >>> spark_sql(exp.select(exp.IntDiv(this=column("a", "s"), expression=exp.Literal.number(2))).from_("s"))
     'SELECT `s`.`a` DIV 2 FROM s'
     """
+    return for_spark(query).sql("spark", copy=False)
+
+
+def for_spark(query: SQL) -> SQL:
+    """Return a query tree with everything called as Spark calls it."""
     tree = query.copy()
     for node in reversed(list(tree.walk())):  # what lies inside comes first
         changed = _as_spark(node)
         if changed is not node:
             tree = changed if node is tree else tree
             node.replace(changed)
-    return tree.sql("spark", copy=False)
+    return tree
 
 
 def _as_spark(node: SQL) -> SQL:

@@ -27,7 +27,8 @@ from evaluator.pack.definitions import KindDef, Pack, TableDef
 from evaluator.pack.in_force import as_in_force
 from evaluator.pack.model_judgement import InForce
 from evaluator.sql.duck import DuckDatabase
-from evaluator.sql.trees import table
+from evaluator.sql.spark import for_spark
+from evaluator.sql.trees import SQL, table
 from evaluator.workbench.cases.given import as_given, write_year
 
 GATES = "#gates"
@@ -48,7 +49,8 @@ class Statement:
 
     def text(self, dialect: str) -> str:
         """Return the statement under its comment, in a dialect that sqlglot writes."""
-        made = exp.Create(this=self.name, kind="TABLE", expression=self.query)
+        made: SQL = exp.Create(this=self.name, kind="TABLE", expression=self.query)
+        made = for_spark(made) if dialect == "spark" else made
         width = max((len(what) for what, _ in self.computes), default=0)
         comments = [f"-- {what:{width}}  {at.file}:{at.line}" for what, at in self.computes]
         lines = [*(comments or [f"-- {self.owner}"]), f"{made.sql(dialect, pretty=True)};"]
