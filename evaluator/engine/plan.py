@@ -137,9 +137,7 @@ class Graph:
     def _add_line(self, kind: KindDef, line: LineDef) -> None:
         value = Value(kind.name, "line", line.id)
         judged = [line.judged.low, line.judged.high] if line.judged is not None else []
-        factors = [formula for one in line.times for formula in (one.when, one.by)]
-        vetoes = [formula for one in line.veto for formula in (one.when, one.to)]
-        self._add(value, [line.when, line.points, line.base, line.min, line.max, *judged, *factors, *vetoes])
+        self._add(value, [line.when, line.points, line.base, line.min, line.max, *judged, *line.alterations])
         self.reads[value][Value(kind.name, "apart", "apart")] = None
         for item in line.items:
             self.reads[value][Value(kind.name, "line", item.id)] = item.at
@@ -160,10 +158,8 @@ class Graph:
 
     def _add_verdict(self, kind: KindDef, verdict: VerdictDef) -> None:
         value = Value(kind.name, "verdict", verdict.name)
-        rules = [rule.when for rule in verdict.rules]
         order = [key.formula for key in verdict.order_by]
-        own = [verdict.when, verdict.value, verdict.among, verdict.take, verdict.within]
-        self._add(value, [*rules, *own, *order])
+        self._add(value, [*verdict.conditions, verdict.take, verdict.within, *order])
         self.reads[value][Value(kind.name, "apart", "apart")] = None
 
     def note_circles(self, problems: Problems) -> None:

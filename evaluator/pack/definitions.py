@@ -233,6 +233,13 @@ class LineDef:
         """Whether what records bring is summed for this very line."""
         return self.aggregate is not None or self.judged is not None or self.selection is not None
 
+    @property
+    def alterations(self) -> list[Formula]:
+        """What factors and vetoes look at, and what they make of the points."""
+        found = [formula for one in self.times for formula in (one.when, one.by)]
+        found += [formula for one in self.veto for formula in (one.when, one.to)]
+        return [formula for formula in found if formula is not None]
+
     def walk(self) -> Iterator[LineDef]:
         """Give this line and all below it, in the order written."""
         yield self
@@ -267,6 +274,12 @@ class VerdictDef:
     take: Formula | None = None
     within: Formula | None = None
     order_by: tuple[Order, ...] = ()
+
+    @property
+    def conditions(self) -> list[Formula]:
+        """What decides its value for a subject by itself: conditions of rules, its own, its value, who is among."""
+        found = [*(rule.when for rule in self.rules), self.when, self.value, self.among]
+        return [formula for formula in found if formula is not None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -361,13 +361,9 @@ class Explainer:
         """Give every expression whose parts the explanation shows with the subject's values."""
         found: list[Formula | None] = []
         for line in self.kind.lines:
-            found += [line.when, line.points]
-            for factor in line.times:
-                found += [factor.when, factor.by]
-            for veto in line.veto:
-                found += [veto.when, veto.to]
+            found += [line.when, line.points, *line.alterations]
         for verdict in self.kind.verdicts.values():
-            found += [verdict.when, verdict.value, verdict.among, *(rule.when for rule in verdict.rules)]
+            found += verdict.conditions
         return (formula for formula in found if formula is not None)
 
     # --- score ---
@@ -684,5 +680,4 @@ class Explainer:
 
     @staticmethod
     def _recalls(verdict: VerdictDef) -> list[str]:
-        formulas = [verdict.when, verdict.value, verdict.among, *(rule.when for rule in verdict.rules)]
-        return [n.column for f in formulas if f is not None for n in own_nodes(f.node) if isinstance(n, Recall)]
+        return [n.column for f in verdict.conditions for n in own_nodes(f.node) if isinstance(n, Recall)]

@@ -14,10 +14,9 @@ def formulas_of(kind: KindDef) -> list[Formula]:
     for line in kind.lines:
         found += [line.when, line.base, line.min, line.max]
         found += [line.points] if line.aggregate is None else []
-        found += [part for one in line.times for part in (one.when, one.by)]
-        found += [part for one in line.veto for part in (one.when, one.to)]
+        found += line.alterations
     for verdict in kind.verdicts.values():
-        found += [verdict.when, verdict.value, verdict.among, *(rule.when for rule in verdict.rules)]
+        found += verdict.conditions
     return [one for one in found if one is not None]
 
 
