@@ -95,6 +95,8 @@ def run(
             cases.append(replace(taken, kept_as=f"presumed-{taken.kept_as}") if is_taken else taken)
     problems.stop_on_errors()
     standing = Standing(stage, published_on, None if supersedes is None else Path(supersedes))
+    if engine not in ("duckdb", "spark"):
+        raise ValueError(f"engine is duckdb or spark, not {engine}")
     spark = None
     if engine == "spark":
         from evaluator.sql.spark import SparkDatabase

@@ -319,3 +319,21 @@ def test_history_and_the_same_bytes(runs: dict[int, Path]) -> None:
         assert (code, wrong) == (0, "")
         assert "控制数" in said
         assert bytes_of(home / "a" / "b" / "out") == bytes_of(runs[2021])
+
+
+def test_engines(home: Path) -> None:
+    """Without pyspark that is said; an option of the other engine is refused; nothing is written."""
+    code, said, wrong = call(home, *RUN, "data", "--engine", "spark", patch="import sys; sys.modules['pyspark'] = None")
+    assert (code, said) == (1, "")
+    assert wrong.startswith("error[E105]: pyspark is not here")
+    for options in (
+        ("--master", "local"),
+        ("--work", "."),
+        ("--engine", "spark", "--memory", "2GB"),
+        ("--memory", "2"),
+    ):
+        code, said, wrong = call(home, *RUN, "data", *options)
+        assert (code, said) == (2, "")
+        assert "Invalid value" in wrong
+    assert not (home / "out").exists()
+    assert call(home, *RUN, "data", "--memory", "300MB")[0] == 0

@@ -38,7 +38,13 @@ def run(
         str | None, typer.Option(help="Where Spark runs, as spark://host:7077 or local[4] [as Spark is set up].")
     ] = None,
     work: Annotated[
-        Path | None, typer.Option(help="A folder that all of Spark's workers reach, for its tables [a temporary one].")
+        Path | None,
+        typer.Option(
+            exists=True,
+            file_okay=False,
+            writable=True,
+            help="A folder that all of Spark's workers reach, for its tables [a temporary one].",
+        ),
     ] = None,
     memory: Annotated[
         str | None,
@@ -54,6 +60,13 @@ def run(
 
     Reads the files, scores, decides, ranks. Nothing is written if anything has to be mended first.
     """
+    for name, value, of in (
+        ("--master", master, Engine.spark),
+        ("--work", work, Engine.spark),
+        ("--memory", memory, Engine.duckdb),
+    ):
+        if value is not None and engine is not of:
+            raise typer.BadParameter(f"is for --engine {of.value}", param_hint=name)
     import evaluator
     from evaluator.report.summary import run_summary
 
