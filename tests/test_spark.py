@@ -36,7 +36,7 @@ if shutil.which("java") is None:
 PLACES = demo.places()
 TABLES = 10  # after which a worker is lost, of some ninety
 SUBMIT = "--driver-memory 2g --conf spark.executor.memory=2g --conf spark.ui.enabled=false pyspark-shell"
-PACKS = sorted(path.parent for path in (ROOT / "rules").rglob("pack.yaml"))
+OTHERS = sorted(path.parent for path in (ROOT / "rules").rglob("pack.yaml") if path.parent.name not in PLACES)
 
 
 def rows_that_differ(one: Path, other: Path) -> int:
@@ -59,6 +59,9 @@ def same(one: Path, other: Path) -> None:
     assert {str(name): n for name in tables if (n := rows_that_differ(one / name, other / name))} == {}
     for name in sorted(path.relative_to(one) for path in one.rglob("rosters/*.csv")):
         assert (one / name).read_bytes() == (other / name).read_bytes(), name
+    if not (one / "rosters.xlsx").exists():  # there are too many rows for one
+        assert not (other / "rosters.xlsx").exists()
+        return
     books = [CalamineWorkbook.from_path(str(folder / "rosters.xlsx")) for folder in (one, other)]
     assert books[0].sheet_names == books[1].sheet_names
     for sheet in books[0].sheet_names:
@@ -81,9 +84,9 @@ def test_every_year_of_every_place(place: str, tmp_path: Path) -> None:
     assert str(evaluator.verify(there[last], history=there.values())).count("✗") == 0
 
 
-@pytest.mark.parametrize("folder", PACKS, ids=lambda folder: folder.relative_to(ROOT / "rules").as_posix())
-def test_the_largest_case_of_every_pack(folder: Path, tmp_path: Path) -> None:
-    """What places have no sheets for, their cases and those of the examples have: the longest of each pack."""
+@pytest.mark.parametrize("folder", OTHERS, ids=lambda folder: folder.relative_to(ROOT / "rules").as_posix())
+def test_the_largest_case_of_every_other_pack(folder: Path, tmp_path: Path) -> None:
+    """Packs without sheets have cases: the longest of each."""
     pack, cases = load_tested(folder)
     case = max((one for one in cases if not one.model.stops), key=lambda one: sum(map(_size, one.years)))
     pack = as_given(with_measures(pack, case.years))

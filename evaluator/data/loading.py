@@ -14,7 +14,7 @@ from evaluator.sql.backend import Database
 from evaluator.sql.duck import DuckDatabase
 from evaluator.sql.spark import SparkDatabase
 
-# of these Spark and DuckDB write the same text; of floating point they do not
+# of these types Spark and DuckDB write the same text; of floating point they do not
 _PLAIN = ("text", "BIGINT", "INTEGER", "SMALLINT", "TINYINT", "DATE", "BOOLEAN")
 
 
@@ -28,7 +28,11 @@ def load(db: Database, sheet: Sheet, table: str, columns: Sequence[str]) -> None
         return
     assert isinstance(db, SparkDatabase)
     places = {column: sheet.headings.index(column) for column in columns}
-    if sheet.form == "parquet" and all(_is_plain(sheet.kinds[place]) for place in places.values()):
+    if (
+        sheet.form == "parquet"
+        and not set("*?[{") & set(str(sheet.path))
+        and all(_is_plain(sheet.kinds[place]) for place in places.values())
+    ):
         db.read(sheet.path, table, {column: sheet.places[place] for column, place in places.items()})
         return
     with closing(DuckDatabase()) as here:

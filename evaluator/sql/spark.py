@@ -10,7 +10,8 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,9 +35,6 @@ SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.caseSensitive": "false",
     "spark.sql.parquet.compression.codec": "zstd",
-    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
-    "spark.sql.mapKeyDedupPolicy": "EXCEPTION",
-    "spark.sql.execution.arrow.pyspark.enabled": "false",
 }
 LOGGING = """rootLogger.level = off
 rootLogger.appenderRef.stderr.ref = console
@@ -325,10 +323,8 @@ def _session(master: str | None) -> SparkSession:
             builder = builder.config(name, value)
     if master is not None or not given.contains("spark.master"):
         builder = builder.master(master or "local[*]")
-    _be_quiet()
     try:
-        with warnings.catch_warnings():  # of libraries that are not used here
-            warnings.simplefilter("ignore")
+        with _quietly():
             session = builder.getOrCreate()
     except (PySparkException, OSError, RuntimeError) as wrong:
         raise _stop(
@@ -342,13 +338,21 @@ def _session(master: str | None) -> SparkSession:
     return session
 
 
-def _be_quiet() -> None:
-    """Have Spark log errors alone, where it is not set up to log otherwise: what a user can mend is said by us."""
-    if not {"SPARK_HOME", "SPARK_CONF_DIR"} & os.environ.keys():
-        folder = Path(tempfile.gettempdir(), f"evaluator-spark-{os.getuid()}")
-        folder.mkdir(exist_ok=True)
-        (folder / "log4j2.properties").write_text(LOGGING, encoding="utf-8")
-        os.environ["SPARK_CONF_DIR"] = str(folder)
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Have Spark log nothing, where it is not set up to log: what a user can mend is said by us."""
+    with warnings.catch_warnings():  # of libraries that are not used here
+        warnings.simplefilter("ignore")
+        if {"SPARK_HOME", "SPARK_CONF_DIR"} & os.environ.keys():
+            yield
+            return
+        with tempfile.TemporaryDirectory(prefix="evaluator-") as folder:
+            Path(folder, "log4j2.properties").write_text(LOGGING, encoding="utf-8")
+            os.environ["SPARK_CONF_DIR"] = folder
+            try:
+                yield
+            finally:
+                del os.environ["SPARK_CONF_DIR"]
 
 
 def _stop(code: str, what: str, fix: str) -> Stop:
