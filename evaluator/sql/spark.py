@@ -54,8 +54,8 @@ _OVERFLOWS = ("ARITHMETIC_OVERFLOW", "NUMERIC_VALUE_OUT_OF_RANGE", "CAST_OVERFLO
 def spark_sql(query: SQL) -> str:
     """Write a query tree as Spark SQL.
 
-    >>> spark_sql(exp.select(exp.IntDiv(this=column("a", "s"), expression=exp.Literal.number(2))).from_("s"))
-    'SELECT `s`.`a` DIV 2 FROM s'
+    >>> spark_sql(exp.select(exp.IntDiv(this=exp.column("a", "s"), expression=number(2))).from_("s"))
+    'SELECT s.a DIV 2 FROM s'
     """
     return for_spark(query).sql("spark", copy=False)
 
