@@ -90,7 +90,7 @@ def measure(pack: Path, data: Path, year: int, out: Path) -> Times:
         nonlocal last, stage
         now = time.perf_counter()
         times.stages.append((now - last, stage))
-        last, stage = now, shown
+        last, stage = now, str(shown)
 
     checked = evaluator.load_pack(pack)
     times.loading = time.perf_counter() - begin
