@@ -106,7 +106,9 @@ def page(
     load: str, repeats: int,
 ) -> str:  # fmt: skip
     """Return the figures as Markdown."""
-    command = " ".join(("python tests/bench/bench.py", *sys.argv[1:]))
+    # where the data lay is of one machine
+    given = [word for before, word in zip(["", *sys.argv], sys.argv, strict=False) if "--data" not in (before, word)]
+    command = " ".join(("python tests/bench/bench.py", *given[1:]))
     lines = [
         f"{when}, {machine(peers)}. Load of the machine when it began and ended: {load}. "
         f"Median of {repeats} whole processes; `{command}`.",
