@@ -73,11 +73,13 @@ def run(
 
     Raises evaluator.diagnostics.Stop with everything the user has to mend; nothing is written then.
     """
+    from contextlib import ExitStack, closing
     from dataclasses import replace
 
     from evaluator.data.appeals import read_appeal, read_appeals
     from evaluator.data.chain import Standing
-    from evaluator.diagnostics import Doing, Problems
+    from evaluator.diagnostics import Problems
+    from evaluator.doing import Doing
     from evaluator.engine.run import assess
     from evaluator.report.run_folder import check_target, default_folder, write_run
 
@@ -97,14 +99,15 @@ def run(
     standing = Standing(stage, published_on, None if supersedes is None else Path(supersedes))
     if engine not in ("duckdb", "spark"):
         raise ValueError(f"engine is duckdb or spark, not {engine}")
-    spark = None
-    if engine == "spark":
-        from evaluator.sql.spark import SparkDatabase
+    with ExitStack() as stack:
+        spark = None
+        if engine == "spark":
+            from evaluator.sql.spark import SparkDatabase
 
-        spark = SparkDatabase(master, None if work is None else Path(work))
-    with assess(
-        checked, Path(data), year, folders, accept_rejects, progress, None, standing, cases, spark, memory
-    ) as assessment:
+            spark = stack.enter_context(closing(SparkDatabase(master, None if work is None else Path(work))))
+        assessment = stack.enter_context(
+            assess(checked, Path(data), year, folders, accept_rejects, progress, None, standing, cases, spark, memory)
+        )
         progress(Doing(f"writing {target}", done=assessment.state.db.done))
         write_run(assessment, target)
         warn(assessment.problems)

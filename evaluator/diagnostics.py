@@ -7,7 +7,7 @@ position. `Stop` carries them out of a stage that cannot go on.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -94,25 +94,19 @@ def _excerpt(at: Span) -> list[str]:
     return [f"   {number} |  {at.text}", f"   {' ' * len(number)} |  {' ' * pad}{'^' * width}"]
 
 
-class Doing(str):
-    """What is being done, for people who wait; of long work how many rows it is of and how far it is, in percent."""
-
-    def __new__(cls, what: str, rows: int = 0, done: Callable[[], float | None] = lambda: None) -> Doing:
-        """Make it; `done` is asked from another thread, and returns None where nothing is known."""
-        made = super().__new__(cls, what)
-        made.rows, made.done = rows, done
-        return made
-
-    rows: int
-    done: Callable[[], float | None]
-
-
 class Stop(Exception):  # noqa: N818 - it is not an error of ours
     """Raised by a stage that cannot go on; carries what the user has to mend."""
 
     def __init__(self, problems: Iterable[Diagnostic]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(map(str, self.problems)))
+
+    @classmethod
+    def of(cls, code: str, message: str, at: Span | Cell | None = None, fix: str | None = None) -> Stop:
+        """Return one that carries a single problem."""
+        problems = Problems()
+        problems.add(code, message, at, fix)
+        return cls(problems)
 
 
 class Problems:

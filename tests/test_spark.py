@@ -135,9 +135,6 @@ BENCH = ROOT / "tests" / "bench"
 SPARK = Path(pyspark.__file__).parent
 
 
-LOGGING = {name: value for name, value in os.environ.items() if name != "SPARK_CONF_DIR"}  # the master says who came
-
-
 class Cluster:
     """A master and workers of one core each, every one a process group of its own."""
 
@@ -156,7 +153,7 @@ class Cluster:
     def _start(self, role: str, *options: str) -> subprocess.Popen[bytes]:
         command = [str(SPARK / "bin" / "spark-class"), f"org.apache.spark.deploy.{role.lower()}.{role}", *options]
         with (self.folder / f"{role}-{len(list(self.folder.glob('*.log')))}.log").open("wb") as log:
-            return subprocess.Popen(command, stdout=log, stderr=log, env=LOGGING, start_new_session=True)
+            return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
 
     def registered(self) -> int:
         """How many workers the master knows."""

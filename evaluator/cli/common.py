@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from evaluator.diagnostics import Doing
+from evaluator.doing import Doing
 
 QUIET_SECONDS, TICK = 1.0, 0.5
 
@@ -135,16 +135,17 @@ class Progress:
 def how_far(doing: Doing, seconds: float) -> str:
     """Say how far something is: in percent, and of rows how many a second and for how long still.
 
-    >>> how_far(Doing("reading", 3_000_000, lambda: 40.0), 6)
+    >>> how_far(Doing("reading", lambda: 3_000_000, lambda: 40.0), 6)
     ', 40 %, 200,000 rows/s, 9 s left'
     """
     percent = doing.done()
     if percent is None:
         return ""
-    if not doing.rows or percent < 1 or seconds < TICK:
+    rows = doing.rows() if percent >= 1 and seconds >= TICK else 0
+    if not rows:
         return f", {percent:.0f} %"
     left = seconds * (100 - percent) / percent
-    return f", {percent:.0f} %, {doing.rows * percent / 100 / seconds:,.0f} rows/s, {left:,.0f} s left"
+    return f", {percent:.0f} %, {rows * percent / 100 / seconds:,.0f} rows/s, {left:,.0f} s left"
 
 
 def size(value: str | None) -> str | None:

@@ -6,13 +6,15 @@ import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import cache
 
 from sqlglot import exp
 
 from evaluator.data.appeals import Amended, Amendments
 from evaluator.data.parquet_files import rows_of
 from evaluator.data.sheets import Sheet
-from evaluator.diagnostics import Doing, Problems
+from evaluator.diagnostics import Problems
+from evaluator.doing import Doing
 from evaluator.pack.definitions import OTHERS, Pack, TableDef
 from evaluator.pack.windows import counted_from
 from evaluator.sql.backend import Database
@@ -109,7 +111,11 @@ class Context:
     def tell(self, made: TableDef) -> None:
         """Say that the rows of a table are being read, and how many there are."""
         sheets = [self.sheets[place] for place in self.sheets_of(made)]
-        rows = sum(rows_of(one) if one.form == "parquet" else one.text.lines if one.text else 0 for one in sheets)
+
+        @cache
+        def rows() -> int:
+            return sum(rows_of(one) if one.form == "parquet" else one.text.lines if one.text else 0 for one in sheets)
+
         self.progress(Doing(f"reading {made.name}", rows, self.db.done))
 
     def start_rejects(self) -> None:

@@ -25,7 +25,8 @@ from evaluator.data.past_results import keep_sound_results
 from evaluator.data.sources import find_sheets
 from evaluator.data.staging import stage_all, unstage
 from evaluator.data.unfolding import unfolded
-from evaluator.diagnostics import Doing, Problems
+from evaluator.diagnostics import Problems
+from evaluator.doing import Doing
 from evaluator.pack.definitions import Pack, TableDef
 from evaluator.pack.derivation import Derivation, Making
 from evaluator.pack.nodes import Name

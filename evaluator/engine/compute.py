@@ -102,7 +102,7 @@ def _columns(state: State, kind: KindDef, value: Value, rows: Rows) -> list[exp.
         return [named(choose([(assessed, lowering.stored(verdict.value, verdict.type))]), verdict.name)]
     measure = kind.measures[value.name]
     if measure.aggregate is not None:
-        found: SQL = peers(state, kind, measure.aggregate, rows)
+        found: SQL = peers(state, kind, measure.name, measure.aggregate, rows)
         if measure.aggregate.default is not None:
             default = lowering.stored(measure.aggregate.default, measure.type)
             found = exp.Coalesce(this=found, expressions=[default])

@@ -107,7 +107,7 @@ def linked_rows(state: State, kind: KindDef, source: str, links: tuple[tuple[str
     return rows, link
 
 
-def peers(state: State, kind: KindDef, made: AggregateDef, rows: Rows) -> SQL:
+def peers(state: State, kind: KindDef, name: str, made: AggregateDef, rows: Rows) -> SQL:
     """Return an aggregate over the subjects of the same kind, all of which lie in a table now.
 
     It is made apart and joined: a window would carry every column of every subject along.
@@ -117,7 +117,7 @@ def peers(state: State, kind: KindDef, made: AggregateDef, rows: Rows) -> SQL:
     if made.function == "rank":
         query = others.select(named(column("#sid", "p"), "sid"), named(_place(made, theirs), "value"))
         alias = rows.joined(
-            f"peers {query.sql('duckdb')}",
+            f"peers {name}",
             query.subquery(copy=False),
             lambda alias: exp.EQ(this=column("#sid", rows.alias), expression=column("sid", alias)),
         )
@@ -133,7 +133,7 @@ def peers(state: State, kind: KindDef, made: AggregateDef, rows: Rows) -> SQL:
             return exp.true()
         return exp.NullSafeEQ(this=Lowering(rows).stored(made.within), expression=column("key", alias))
 
-    alias = rows.joined(f"peers {query.sql('duckdb')}", query.subquery(copy=False), same)
+    alias = rows.joined(f"peers {name}", query.subquery(copy=False), same)
     default = without_rows(made)
     return (
         column("value", alias) if default is None else exp.Coalesce(this=column("value", alias), expressions=[default])

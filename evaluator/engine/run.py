@@ -19,7 +19,8 @@ from evaluator.data.covers import check_covers
 from evaluator.data.history import PastRun, read_history
 from evaluator.data.past_results import note_years_twice
 from evaluator.data.tables import load_tables
-from evaluator.diagnostics import Cell, Doing, Problems, Stop
+from evaluator.diagnostics import Cell, Problems, Stop
+from evaluator.doing import Doing
 from evaluator.engine.compute import compute
 from evaluator.engine.decide import Bench, Judgement
 from evaluator.engine.entries import approve, find_entries, override
@@ -116,8 +117,8 @@ def assess(
 ) -> Iterator[Assessment]:
     """Assess a year; raise Stop with everything the user has to mend.
 
-    `bench` judges, and stays open for more; without one, the run has its own. With `spark` it is computed there.
-    `memory`, as 2GB, is what may be held at once.
+    `bench` judges, and stays open for more; without one, the run has its own. With `spark` it is computed there, and
+    that stays open too. `memory`, as 2GB, is what may be held at once.
     """
     problems = Problems()
     start, end = period_of(year, pack.period)
@@ -171,9 +172,8 @@ def assess(
     finally:
         if bench is None:
             judge.close()
-        database.close()
-        if spark is not None:
-            spark.close()
+        if database is not spark:
+            database.close()
 
 
 def _shown(step: Step) -> str:
@@ -316,6 +316,4 @@ def _note_missed(controls: list[Control], problems: Problems) -> None:
 def stop_unless(condition: bool, code: str, message: str, fix: str | None = None) -> None:
     """Stop with one problem unless a condition holds."""
     if not condition:
-        problems = Problems()
-        problems.add(code, message, fix=fix)
-        raise Stop(problems)
+        raise Stop.of(code, message, fix=fix)

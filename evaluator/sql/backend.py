@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from sqlglot import exp
 
-from evaluator.diagnostics import Cell, Problems, Stop
+from evaluator.diagnostics import Cell, Stop
 from evaluator.sql.trees import SEPARATOR, SQL
 
 
@@ -85,12 +85,8 @@ class Database(ABC):
             parameter, source, row, *arguments, _ = said[said.index("R106") + 5 :].split(SEPARATOR)
             shown = ", ".join(argument.split("\n")[0] for argument in arguments)
             at = self.cell(source, row) if source else None
-            problems = Problems()
-            problems.add("R106", f"{parameter}({shown}) has no entry", at)
-            raise Stop(problems) from None
+            raise Stop.of("R106", f"{parameter}({shown}) has no entry", at) from None
 
     def stop_overflow(self) -> NoReturn:
         """Raise Stop as a number does not fit."""
-        problems = Problems()
-        problems.add("R108", "a result has more than twelve digits before the point")
-        raise Stop(problems) from None
+        raise Stop.of("R108", "a result has more than twelve digits before the point") from None

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import duckdb
 from sqlglot import exp
 
-from evaluator.diagnostics import Cell, Problems, Stop
+from evaluator.diagnostics import Cell, Stop
 from evaluator.sql.backend import Database
 from evaluator.sql.trees import SQL, call, cast, named, text
 
@@ -151,15 +151,11 @@ class DuckDatabase(Database):
     def _explain(self, wrong: duckdb.Error) -> NoReturn:
         self.stop_if_known(str(wrong))
         if isinstance(wrong, duckdb.OutOfMemoryException):
-            problems = Problems()
-            problems.add("E106", str(wrong).split("\n")[0].removeprefix("Out of Memory Error: "))
-            raise Stop(problems) from None
+            raise Stop.of("E106", str(wrong).split("\n")[0].removeprefix("Out of Memory Error: ")) from None
         if isinstance(wrong, (duckdb.IOException, duckdb.InvalidInputException)) and (
             file := _TABLE.search(str(wrong))
         ):
-            problems = Problems()
-            problems.add("R224", "is missing, or is no Parquet file any more", Cell(file[1]))
-            raise Stop(problems) from None
+            raise Stop.of("R224", "is missing, or is no Parquet file any more", Cell(file[1])) from None
         if isinstance(wrong, (duckdb.OutOfRangeException, duckdb.ConversionException)):
             self.stop_overflow()
         raise wrong

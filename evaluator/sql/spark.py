@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from evaluator.diagnostics import Problems, Stop
+from evaluator.diagnostics import Stop
 from evaluator.sql.backend import Database
 from evaluator.sql.duck import DuckDatabase
 from evaluator.sql.trees import SQL, number, parquet, select, table, text
@@ -284,8 +284,8 @@ class SparkDatabase(Database):
             said = str(wrong)
             self.stop_if_known(said)
             if "[FAILED_READ_FILE" in said:
-                raise _stop(
-                    "D102", "a file is damaged, or not there any more", "write the Parquet file again"
+                raise Stop.of(
+                    "D102", "a file is damaged, or not there any more", fix="write the Parquet file again"
                 ) from None
             if any(f"[{name}" in said for name in _OVERFLOWS):
                 self.stop_overflow()
@@ -315,7 +315,7 @@ def _session(master: str | None) -> SparkSession:
         from pyspark.errors import PySparkException
         from pyspark.sql import SparkSession
     except ImportError:
-        raise _stop("E105", "pyspark is not here", "pip install 'evaluator[spark]'") from None
+        raise Stop.of("E105", "pyspark is not here", fix="pip install 'evaluator[spark]'") from None
     given = SparkConf()
     builder = SparkSession.builder
     for name, value in SETTINGS.items():
@@ -327,10 +327,10 @@ def _session(master: str | None) -> SparkSession:
         with _quietly():
             session = builder.getOrCreate()
     except (PySparkException, OSError, RuntimeError) as wrong:
-        raise _stop(
+        raise Stop.of(
             "E105",
             f"Spark does not start: {str(wrong).splitlines()[0]}",
-            "install Java 17 or later, or name another --master",
+            fix="install Java 17 or later, or name another --master",
         ) from None
     session.sparkContext.setLogLevel("OFF")
     if not given.contains("spark.sql.shuffle.partitions"):
@@ -353,9 +353,3 @@ def _quietly() -> Iterator[None]:
                 yield
             finally:
                 del os.environ["SPARK_CONF_DIR"]
-
-
-def _stop(code: str, what: str, fix: str) -> Stop:
-    problems = Problems()
-    problems.add(code, what, fix=fix)
-    return Stop(problems)

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import platform
+import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -107,8 +108,7 @@ def page(
 ) -> str:  # fmt: skip
     """Return the figures as Markdown."""
     # where the data lay is of one machine
-    given = [word for before, word in zip(["", *sys.argv], sys.argv, strict=False) if "--data" not in (before, word)]
-    command = " ".join(("python tests/bench/bench.py", *given[1:]))
+    command = re.sub(r" --data[ =]\S+", "", " ".join(("python tests/bench/bench.py", *sys.argv[1:])))
     lines = [
         f"{when}, {machine(peers)}. Load of the machine when it began and ended: {load}. "
         f"Median of {repeats} whole processes; `{command}`.",

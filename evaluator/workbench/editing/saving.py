@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from evaluator.diagnostics import Problems, Stop
+from evaluator.diagnostics import Stop
 
 
 @contextmanager
@@ -15,9 +15,7 @@ def saving(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as wrong:
-        problems = Problems()
-        problems.add("R109", f"{place} cannot be written: {wrong.strerror}", fix="name another place")
-        raise Stop(problems) from None
+        raise Stop.of("R109", f"{place} cannot be written: {wrong.strerror}", fix="name another place") from None
 
 
 def save(text: str, file: Path) -> None:
@@ -25,7 +23,5 @@ def save(text: str, file: Path) -> None:
     first = text.split(maxsplit=1)[0]
     with saving(file):
         if file.is_file() and file.stat().st_size and not file.read_bytes().startswith(first.encode()):
-            problems = Problems()
-            problems.add("P117", f"{file} is there already, and holds something else", fix="name another place")
-            raise Stop(problems)
+            raise Stop.of("P117", f"{file} is there already, and holds something else", fix="name another place")
         file.write_text(text, encoding="utf-8")
