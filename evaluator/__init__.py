@@ -58,6 +58,7 @@ def run(
     master: str | None = None,
     work: str | Path | None = None,
     memory: str | None = None,
+    afresh: bool = False,
     progress: Callable[[str], None] = lambda _: None,
     warn: Callable[[Iterable[Diagnostic]], None] = lambda _: None,
 ) -> Path:
@@ -69,7 +70,8 @@ def run(
     a folder of cases, of which those accepted amend the records; `presumed` is a case taken for accepted, to see what
     would follow. With `engine` spark the tables are computed by Spark, at `master` (left out, where Spark is set up to
     run, or on this machine), and kept in `work` meanwhile: a folder that driver and workers share. `memory`, as
-    2GB, is what DuckDB may hold at once.
+    2GB, is what DuckDB may hold at once. Of a large run before, records and results that are the same are taken over,
+    unless the run is to be made `afresh`.
 
     Raises evaluator.diagnostics.Stop with everything the user has to mend; nothing is written then.
     """
@@ -105,9 +107,10 @@ def run(
             from evaluator.sql.spark import SparkDatabase
 
             spark = stack.enter_context(closing(SparkDatabase(master, None if work is None else Path(work))))
-        assessment = stack.enter_context(
-            assess(checked, Path(data), year, folders, accept_rejects, progress, None, standing, cases, spark, memory)
+        judged = assess(
+            checked, Path(data), year, folders, accept_rejects, progress, None, standing, cases, spark, memory, afresh
         )
+        assessment = stack.enter_context(judged)
         progress(Doing(f"writing {target}", done=assessment.state.db.done))
         write_run(assessment, target)
         warn(assessment.problems)

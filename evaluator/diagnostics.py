@@ -474,6 +474,11 @@ CODES: dict[str, Code] = {
         "everything about a run is read from the tables it wrote",
         "take the folder from a copy; evaluator verify says what else was changed",
     ),
+    "R225": Code(
+        "earlier run changed",
+        "records of the run before are taken over as it wrote them, and would carry the change on",
+        "run again with --afresh, and take that folder from a copy",
+    ),
     "R231": Code("no such kind", "queries and graphs are of the kinds of a pack", "use one of them"),
     "R301": Code("no year to prove", "rules may differ from year to year", "name one with --year"),
     # --- engine and environment ---------------------------------------------------------------------------

@@ -282,10 +282,10 @@ def test_the_queries_are_those_of_a_run(
     made: list[tuple[str, str]] = []
     create = DuckDatabase.create
 
-    def noted(self: DuckDatabase, name: exp.Table, query: exp.Query) -> None:
+    def noted(self: DuckDatabase, name: exp.Table, query: exp.Query, beside: Sequence[str] = ()) -> None:
         if name.db == "work" and ("roster " in name.name or re.search(r"#(sums\d+\.\d+|\d+|gates)$", name.name)):
             made.append((name.sql("duckdb"), query.sql("duckdb")))
-        create(self, name, query)
+        create(self, name, query, beside)
 
     monkeypatch.setattr(DuckDatabase, "create", noted)
     run(daguan, DATA / "2021", 2021, tmp_path / "out", [runs[2020]])

@@ -54,6 +54,9 @@ def run(
             help="What may be held in memory at once, as 4GB [1500MB, more with many cores].",
         ),
     ] = None,
+    afresh: Annotated[
+        bool, typer.Option("--afresh", help="Read everything again, also what a run before has read the same.")
+    ] = False,
     lang: Lang = None,
 ) -> None:
     """Assess a year and write its run folder.
@@ -77,7 +80,7 @@ def run(
         day = published_on and published_on.date()
         folder = evaluator.run(
             checked, data, year, out, history or [], accept_rejects, stage and stage.value, day, supersedes, appeals,
-            engine=engine.value, master=master, work=work, memory=memory, progress=progress, warn=warn,
+            engine=engine.value, master=master, work=work, memory=memory, afresh=afresh, progress=progress, warn=warn,
         )  # fmt: skip
     print(run_summary(folder, checked))
 

@@ -20,9 +20,9 @@ from evaluator.pack.definitions import OTHERS, FieldDef, TableDef
 from evaluator.pack.model_appeal import ADD, VOID, Claim
 from evaluator.pack.source import Text
 from evaluator.sql.lower import sql_type
+from evaluator.sql.rows import at_places
 from evaluator.sql.trees import (
     SQL,
-    both,
     call,
     cast,
     choose,
@@ -82,8 +82,8 @@ def check_tables_claimed(context: Context) -> None:
                 context.problems.add("D403", message, at, f"correct the row of {source}")
 
 
-def amended(context: Context, made: TableDef, rows: exp.Table) -> exp.Table | None:
-    """Return the raw rows of a table with what is claimed of them; `rows` are its checked rows. None without claims.
+def amended(context: Context, made: TableDef, raw: exp.Table, rows: exp.Table) -> exp.Table | None:
+    """Return raw rows of a table with what is claimed of them; `rows` are the same rows checked. None without claims.
 
     Notes claims that lead to no row, to several, or against each other, and stops.
     """
@@ -123,7 +123,25 @@ def amended(context: Context, made: TableDef, rows: exp.Table) -> exp.Table | No
             message = "another claim changes the same"
             context.problems.add("D405", message, claim.at, "leave one of the two", [(others[0], "here")])
     context.problems.stop_on_errors()
-    return _rewritten(context, made, set(voided), changes, added)
+    return _rewritten(context, made, raw, set(voided), changes, added)
+
+
+def places_claimed(context: Context, made: TableDef, rows: SQL) -> set[Place] | None:
+    """Return the places of the rows that claims on a table are about, found in its typed rows (as t) by their keys.
+
+    None where a claim says it otherwise, or its key leads to no row or to several.
+    """
+    claims = [request.claim for request in context.amendments.of(made.name) if request.claim.how != ADD]
+    keys = {clean(str(claim.key)) for claim in claims if claim.key is not None}
+    if not claims:
+        return set()
+    if any(claim.key is None for claim in claims):
+        return None
+    key, query = keyed(made, rows, "t")
+    query = query.select(key, column("#src", "t"), column("#row", "t"))
+    among = exp.In(this=key.copy(), expressions=[text(one) for one in sorted(keys)])
+    found = context.db.rows(query.where(among, copy=False))
+    return {(source, row) for _, source, row in found} if sorted(k for k, _, _ in found) == sorted(keys) else None
 
 
 def note_misfits(context: Context, made: TableDef, rows: exp.Table) -> None:
@@ -134,11 +152,11 @@ def note_misfits(context: Context, made: TableDef, rows: exp.Table) -> None:
         written = claim.row if claim.how == ADD else claim.set
         cells = {one.name: cell for cell in _cells(context, made, written, None) for one in cell.columns}
         who = (request.case.number, request.number)
-        places = dict.fromkeys((a.source, a.row) for a in context.amendments.made if (a.case, a.claim) == who)
+        places = {(a.source, a.row) for a in context.amendments.made if (a.case, a.claim) == who}
         query = exp.select(*(column(f"{f.name}#fault", "r") for f in fields)).from_(
             exp.alias_(rows, "r", table=True), copy=False
         )
-        for faults in context.db.rows(query.where(either(*map(_at, places)))):
+        for faults in context.db.rows(query.where(at_places("r", places))):
             for f, fault in zip(fields, faults, strict=True):
                 if fault is None:
                     continue
@@ -256,18 +274,8 @@ def _now(context: Context, rows: exp.Table, place: Place, cells: list[_Cell]) ->
     if not cells:
         return []
     held = [cell.columns[0].of("r") for cell in cells]
-    query = exp.select(*held).from_(exp.alias_(rows, "r", table=True), copy=False).where(_at(place))
+    query = exp.select(*held).from_(exp.alias_(rows, "r", table=True), copy=False).where(at_places("r", [place]))
     return ["" if value is None else str(value) for value in context.db.rows(query)[0]]
-
-
-def _at(place: Place) -> SQL:
-    source, row = place
-    return exp.paren(
-        both(
-            exp.EQ(this=column("#src", "r"), expression=number(source)),
-            exp.EQ(this=column("#row", "r"), expression=number(row)),
-        )
-    )
 
 
 # --- the rows as amended --------------------------------------------------------------------------------------
@@ -276,24 +284,24 @@ def _at(place: Place) -> SQL:
 def _rewritten(
     context: Context,
     made: TableDef,
+    raw: exp.Table,
     voided: set[Place],
     changes: Mapping[Place, Mapping[str, _Cell]],
     added: list[tuple[Place, list[_Cell]]],
 ) -> exp.Table:
     """Return the raw rows without those voided, with the cells that were changed, and with those added."""
-    raw = table(made.name, "raw")
     kinds = context.db.described(exp.select(exp.Star()).from_(raw.copy(), copy=False))
     rewritten: dict[str, list[tuple[SQL, SQL]]] = {}
     for place, cells in changes.items():
         for name, value in _values(context, made, place[0], list(cells.values())).items():
-            rewritten.setdefault(name, []).append((_at(place), cast(value, kinds[name])))
+            rewritten.setdefault(name, []).append((at_places("r", [place]), cast(value, kinds[name])))
     columns: list[SQL] = [
         named(choose(rewritten[name], column(name, "r")), name) if name in rewritten else column(name, "r")
         for name in kinds
     ]
     kept = exp.select(*columns).from_(exp.alias_(raw, "r", table=True), copy=False)
     if voided:
-        kept = kept.where(exp.Not(this=exp.paren(either(*map(_at, sorted(voided))))))
+        kept = kept.where(exp.Not(this=at_places("r", voided)))
     parts: list[exp.Query] = [kept]
     for (source, row), own in added:
         for unfolded in context.unfolded(made):

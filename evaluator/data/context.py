@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache
 
 from sqlglot import exp
 
-from evaluator.data.appeals import Amended, Amendments
+from evaluator.data.appeals import Amended, Amendments, Place
 from evaluator.data.parquet_files import rows_of
+from evaluator.data.run_before import RunBefore
 from evaluator.data.sheets import Sheet
 from evaluator.diagnostics import Problems
 from evaluator.doing import Doing
-from evaluator.pack.definitions import OTHERS, Pack, TableDef
+from evaluator.pack.definitions import OTHERS, Pack, TableDef, subject_of
 from evaluator.pack.windows import counted_from
 from evaluator.sql.backend import Database
 from evaluator.sql.rows import Rows
@@ -42,6 +43,8 @@ class Loaded:
     outside: dict[str, int] = field(default_factory=dict)  # table -> records outside the year, and of no longer period
     filled: dict[str, int] = field(default_factory=dict)  # table -> rows that ought to exist and were filled
     amended: list[Amended] = field(default_factory=list)  # what appeals changed
+    before: RunBefore | None = None
+    taken_over: dict[str, frozenset[Place]] = field(default_factory=dict)  # table -> rows that are not as they were
 
 
 @dataclass(slots=True)
@@ -58,6 +61,8 @@ class Context:
     empty: set[str] = field(default_factory=set)  # tables nobody entered anything in
     amendments: Amendments = field(default_factory=Amendments)
     progress: Callable[[Doing], None] = lambda _: None
+    before: RunBefore | None = None
+    taken_over: dict[str, frozenset[Place]] = field(default_factory=dict)  # as in Loaded
     passing: list[exp.Table] = field(default_factory=list)  # what is needed only until the table under way is made
 
     def stored(self, made: TableDef) -> list[str]:
@@ -81,12 +86,21 @@ class Context:
         labels = {f"{u.name}#{label}#text": label for u in self.unfolded(made) if u.unfold for label in u.unfold.lists}
         return {name: "TEXT[]" if label == OTHERS else "TEXT" for name, label in labels.items()}
 
-    def make(self, name: str, query: exp.Query) -> exp.Table:
+    def beside(self, made: TableDef) -> list[str]:
+        """Return the columns by which rows are kept together."""
+        subject = subject_of(self.pack.kinds, made)
+        return [] if subject is None else [subject]
+
+    def make(self, name: str, query: exp.Query, beside: Sequence[str] = ()) -> exp.Table:
         """Make a table of work that goes when the table under way is made."""
         made = table(name, "work")
         self.passing.append(made)
-        self.db.create(made, query)
+        self.db.create(made, query, beside)
         return made
+
+    def keep(self, tables: list[exp.Table]) -> None:
+        """Leave what rows turn out to lie in when the table under way is made."""
+        self.passing = [one for one in self.passing if one not in tables]
 
     def forget(self) -> None:
         """Drop what was needed only until now."""

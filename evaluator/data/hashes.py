@@ -5,6 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from evaluator.pack.definitions import Pack
 
 
 def hash_of(path: Path) -> str:
@@ -21,3 +25,8 @@ def hash_of_bytes(content: bytes) -> str:
 def digest(hashes: Mapping[str, str]) -> str:
     """Return one hash that stands for files with these names and hashes."""
     return hash_of_bytes("".join(f"{name}\0{value}\n" for name, value in sorted(hashes.items())).encode())
+
+
+def hash_of_pack(pack: Pack) -> str:
+    """Return the hash that stands for the files of a pack."""
+    return digest({name: hash_of_bytes(content) for name, content in pack.files.items()})

@@ -81,6 +81,18 @@ def stored_as(name: str) -> str:
     return f"{name}.value" if name in OWN else name
 
 
+def kept_in(name: str, kind: Type, alias: str) -> SQL:
+    """Return a value of a run folder of this pack as the engine computes with it: of a decimal, its millionths."""
+    kept = column(stored_as(name), alias)
+    if kind.base != "number":
+        return kept
+    return _millionths(kept)
+
+
+def _millionths(value: SQL) -> SQL:
+    return cast(exp.Mul(this=cast(value, "DECIMAL(38,6)"), expression=number(UNIT)), "BIGINT")
+
+
 def past_rows(db: Database, past: PastRun, kind: str, wanted: dict[str, Type]) -> exp.Select | None:
     """Return a query of a kind's assessed subjects in an earlier year: `#key` and the values wanted, as stored.
 
@@ -116,7 +128,7 @@ def _as_computed(value: SQL, stored: str, kind: Type) -> SQL | None:
     """Return a value of a run folder in the form the engine computes with; None where it is of another type."""
     is_decimal, is_whole = stored.startswith("DECIMAL"), stored in _INTEGERS
     if kind.base == "number" and (is_decimal or is_whole):
-        return cast(exp.Mul(this=cast(value, "DECIMAL(38,6)"), expression=number(UNIT)), "BIGINT")
+        return _millionths(value)
     if kind.base == "integer" and is_whole:
         return cast(value, "BIGINT")
     if kind.base == "integer" and is_decimal:

@@ -25,7 +25,7 @@ from evaluator.data.sheets import Column, Faults, Form, Found, Row, Sheet, clean
 from evaluator.data.workbooks import find_workbook, workbook_rows
 from evaluator.diagnostics import Cell, Problems
 
-__all__ = ["Sheet", "find_sheets", "load", "unload"]
+__all__ = ["Sheet", "find_sheets", "hashes_of", "load", "unload"]
 
 _QUIET = (".md", ".yaml", ".yml")
 SETTINGS_FILE = "data.yaml"  # of the folder itself
@@ -84,6 +84,15 @@ def find_sheets(folder: Path, problems: Problems) -> list[Sheet]:
                     )
                 )
     return sheets
+
+
+def hashes_of(folder: Path, sheets: Iterable[Sheet]) -> dict[str, str]:
+    """Return the data files with their hashes, what is said of the folder included."""
+    files = {sheet.file: sheet.sha256 for sheet in sheets}
+    said = folder / SETTINGS_FILE
+    if said.is_file():
+        files[SETTINGS_FILE] = hash_of(said)
+    return dict(sorted(files.items()))
 
 
 def _files(folder: Path, problems: Problems) -> Iterator[Path]:

@@ -9,12 +9,13 @@ source row) and `#column`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlglot import exp
 
-from evaluator.data.amending import amended, check_tables_claimed, note_misfits
-from evaluator.data.appeals import Amendments
+from evaluator.data.amending import amended, check_tables_claimed, note_misfits, places_claimed
+from evaluator.data.appeals import Amendments, Place
 from evaluator.data.cells import checked, resolved
 from evaluator.data.context import REJECTS, Context, Loaded, refused
 from evaluator.data.deriving import derived
@@ -22,6 +23,8 @@ from evaluator.data.expected import with_expected
 from evaluator.data.keys import is_referred_to, numbered, without_duplicates
 from evaluator.data.lookups import check_lookups
 from evaluator.data.past_results import keep_sound_results
+from evaluator.data.run_before import RunBefore
+from evaluator.data.sheets import Sheet
 from evaluator.data.sources import find_sheets
 from evaluator.data.staging import stage_all, unstage
 from evaluator.data.unfolding import unfolded
@@ -31,7 +34,21 @@ from evaluator.pack.definitions import Pack, TableDef
 from evaluator.pack.derivation import Derivation, Making
 from evaluator.pack.nodes import Name
 from evaluator.sql.backend import Database
-from evaluator.sql.trees import SQL, column, either, holds, is_null, left_join, named, table, text
+from evaluator.sql.rows import at_places
+from evaluator.sql.trees import (
+    SQL,
+    both,
+    column,
+    either,
+    holds,
+    is_null,
+    left_join,
+    named,
+    number,
+    table,
+    text,
+    union_all,
+)
 
 
 def load_tables(
@@ -42,10 +59,12 @@ def load_tables(
     problems: Problems,
     amendments: Amendments | None = None,
     progress: Callable[[Doing], None] = lambda _: None,
+    run_before: Callable[[list[Sheet]], RunBefore | None] = lambda _: None,
 ) -> Loaded:
     """Read every table of a pack from a data folder into the schema `data`, as it is amended.
 
-    `settings` holds this_year, period_start and period_end.
+    `settings` holds this_year, period_start and period_end; `run_before` says of the sheets which run's records may be
+    taken over.
     """
     sheets = find_sheets(folder, problems)
     problems.stop_on_errors()
@@ -54,7 +73,8 @@ def load_tables(
     amendments = amendments or Amendments()
     amendments.first_source = len(sheets)
     db.places += [(case.file.as_posix(), "") for case in amendments.cases]
-    context = Context(db, pack, sheets, settings, problems, amendments=amendments, progress=progress)
+    before = run_before(sheets)
+    context = Context(db, pack, sheets, settings, problems, amendments=amendments, progress=progress, before=before)
     check_tables_claimed(context)
     context.start_rejects()
     stage_all(context)
@@ -68,25 +88,26 @@ def load_tables(
     keep_sound_results(context)
     problems.stop_on_errors()
     loaded.rejects, loaded.amended = db.count(REJECTS), amendments.made
+    loaded.before, loaded.taken_over = before, context.taken_over
     return loaded
 
 
 def _make(context: Context, step: Making) -> None:
     """Make data.<table>, with refs resolved, keys checked, and missing rows filled; or add to it what is derived."""
     made = context.pack.tables[step.table]
-    rests_on: exp.Table | None = None
+    lies_in: list[exp.Table] = []
     if not step.is_first:
         query: exp.Query = exp.select(exp.Star()).from_(table(made.name), copy=False)
     elif made.unfold is not None:
         query = unfolded(context, made)
     else:
-        query, rests_on = _plain(context, made)
+        query, lies_in = _plain(context, made)
     query = derived(context, made, step, query)
-    if rests_on is not None and _is_as_read(made):
-        context.passing.remove(rests_on)  # a second copy would take as much memory again
+    if lies_in and _is_as_read(made):
+        context.keep(lies_in)  # a second copy would take as much memory again
         context.db.view(table(made.name), query)
     else:
-        context.db.create(table(made.name), query)
+        context.db.create(table(made.name), query, context.beside(made))
     context.forget()
 
 
@@ -98,45 +119,117 @@ def _is_as_read(made: TableDef) -> bool:
     return is_plain_day and is_plain_key and not made.is_entered and not any(f.is_derived for f in made.fields.values())
 
 
-def _plain(context: Context, made: TableDef) -> tuple[exp.Select, exp.Table | None]:
-    """Return the typed rows of a table that is read from files, and the table they lie in where they do as they are."""
+@dataclass(frozen=True, slots=True)
+class _Typed:
+    """Typed rows of a table in which nothing is wrong; those at the places `apart` are not among them."""
+
+    rows: exp.Table
+    apart: frozenset[Place] = frozenset()
+    is_of_run_before: bool = False
+
+
+def _plain(context: Context, made: TableDef) -> tuple[exp.Select, list[exp.Table]]:
+    """Return the typed rows of a table that is read from files, and the tables in which they lie as they are."""
     context.tell(made)
-    if not context.amendments.of(made.name):
-        rows = _check(context, made, table(made.name, "raw"), keeps_words=False)
-        if not context.db.count(exp.alias_(rows, "c", table=True), column("#faulty", "c")):
-            unstage(context, made)
-            sound = exp.select(*(column(name, "c") for name in context.stored(made)))
-            sound = sound.from_(exp.alias_(rows, "c", table=True), copy=False)
-            single = without_duplicates(context, made, sound)
-            is_numbered = made.expected is not None or is_referred_to(context, made)
-            return _whole(context, made, single), rows if single is sound and not is_numbered else None
+    typed = _taken_over(context, made) or _typed(context, made)
+    places = None if typed is None else _places(context, made, typed)
+    if typed is None or places is None:
         context.forget()
-    return _whole(context, made, without_duplicates(context, made, _sound(context, made))), None
+        sound = _sound(context, made, table(made.name, "raw"))
+        unstage(context, made)
+        return _whole(context, made, without_duplicates(context, made, sound)), []
+    lies_in = [typed.rows]
+    sound = _stored(context, made, typed.rows)
+    is_unique = False
+    if places or context.amendments.of(made.name):
+        claimed = at_places("r", places)
+        few = exp.select(exp.Star()).from_(exp.alias_(table(made.name, "raw"), "r", table=True), copy=False)
+        raw = context.make(f"{made.name}#claimed", few.where(claimed, copy=False))
+        amended_ = context.make(f"{made.name}#mended", _sound(context, made, raw))
+        others = sound.where(exp.Not(this=at_places("c", places - typed.apart)), copy=False)
+        is_unique = typed.is_of_run_before and not _has_key_twice(context, made, others, amended_)
+        sound = exp.select(exp.Star()).from_(
+            union_all([others, _stored(context, made, amended_)]).subquery("u", copy=False), copy=False
+        )
+        lies_in.append(amended_)
+    unstage(context, made)
+    single = sound if is_unique or (typed.is_of_run_before and not places) else without_duplicates(context, made, sound)
+    if typed.is_of_run_before and single is sound:
+        context.taken_over[made.name] = frozenset(places)
+    is_numbered = made.expected is not None or is_referred_to(context, made)
+    return _whole(context, made, single), lies_in if single is sound and not is_numbered else []
+
+
+def _typed(context: Context, made: TableDef) -> _Typed | None:
+    """Return the rows of the sheets, without the words of their cells; None where something is wrong with them."""
+    rows = _check(context, made, table(made.name, "raw"), keeps_words=False)
+    is_faulty = context.db.count(exp.alias_(rows, "c", table=True), column("#faulty", "c"))
+    return None if is_faulty else _Typed(rows)
+
+
+def _taken_over(context: Context, made: TableDef) -> _Typed | None:
+    """Return rows of the run before, where this one would read the same."""
+    before = context.before
+    if (
+        before is None
+        or not _is_as_read(made)
+        or made.expected is not None
+        or context.unfolded(made)
+        or is_referred_to(context, made)
+        or not before.has_parts(before.file(made.name, context.pack.kinds))
+        or not before.has_same_targets(context.db, context.pack, made)
+    ):
+        return None
+    view = table(f"{made.name}#before", "work")
+    context.db.view(view, before.rows(made))
+    return _Typed(view, before.touched.get(made.name, frozenset()), is_of_run_before=True)
+
+
+def _places(context: Context, made: TableDef, typed: _Typed) -> set[Place] | None:
+    """Return the places of rows that claims touch or touched; None where only the words of all cells tell them."""
+    rows: exp.Query = _stored(context, made, typed.rows)
+    if typed.apart:
+        few = exp.select(exp.Star()).from_(exp.alias_(table(made.name, "raw"), "r", table=True), copy=False)
+        raw = context.make(f"{made.name}#apart", few.where(at_places("r", typed.apart), copy=False))
+        rows = union_all([rows, _stored(context, made, _check(context, made, raw))])
+    found = places_claimed(context, made, rows.subquery("t", copy=False))
+    return None if found is None else found | typed.apart
+
+
+def _has_key_twice(context: Context, made: TableDef, others: exp.Select, mended: exp.Table) -> bool:
+    """Whether rows as they are amended share a key with each other, or with one of the others."""
+    keys = [column(key, "m") for key in made.key]
+    rows = exp.alias_(mended, "m", table=True)
+    twice = exp.select(*keys).from_(rows, copy=False).group_by(*(key.copy() for key in keys), copy=False)
+    twice = twice.having(exp.GT(this=exp.Count(this=exp.Star()), expression=number(1)), copy=False)
+    same = both(*(exp.EQ(this=column(key, "o"), expression=column(key, "m")) for key in made.key))
+    shared = exp.select(number(1)).from_(others.subquery("o"), copy=False).join(rows.copy(), on=same, copy=False)
+    return any(context.db.rows(query.limit(1, copy=False)) for query in (twice, shared))
+
+
+def _stored(context: Context, made: TableDef, rows: exp.Table) -> exp.Select:
+    columns = (column(name, "c") for name in context.stored(made))
+    return exp.select(*columns).from_(exp.alias_(rows, "c", table=True), copy=False)
 
 
 def _whole(context: Context, made: TableDef, typed: exp.Select) -> exp.Select:
     return numbered(context, made, with_expected(context, made, typed))
 
 
-def _sound(context: Context, made: TableDef) -> exp.Select:
-    """Return the typed rows, as they are amended, in which nothing is wrong; the others become rejects."""
+def _sound(context: Context, made: TableDef, raw: exp.Table) -> exp.Select:
+    """Return typed rows, as they are amended, in which nothing is wrong; the others become rejects."""
     fields = [f for f in made.fields.values() if not f.is_derived]
-    rows = _check(context, made, table(made.name, "raw"))
-    changed = amended(context, made, rows)
+    rows = _check(context, made, raw)
+    changed = amended(context, made, raw, rows)
     if changed is not None:
         rows = _check(context, made, changed)
         note_misfits(context, made, rows)
-    unstage(context, made)
     any_fault = either(*(exp.Not(this=is_null(column(f"{f.name}#fault", "c"))) for f in fields))
     if context.db.count(exp.alias_(rows, "c", table=True), any_fault):
         for f in fields:
             words = exp.Coalesce(this=column(f"{f.name}#text", "c"), expressions=[text("")])
             context.reject(refused(made, rows, text(f.headings[0]), words, column(f"{f.name}#fault", "c")))
-    return (
-        exp.select(*(column(name, "c") for name in context.stored(made)))
-        .from_(exp.alias_(rows, "c", table=True), copy=False)
-        .where(exp.Not(this=exp.paren(any_fault, copy=False)), copy=False)
-    )
+    return _stored(context, made, rows).where(exp.Not(this=exp.paren(any_fault, copy=False)), copy=False)
 
 
 def _check(context: Context, made: TableDef, raw: exp.Table, keeps_words: bool = True) -> exp.Table:
@@ -160,7 +253,9 @@ def _check(context: Context, made: TableDef, raw: exp.Table, keeps_words: bool =
     query = exp.select(*columns, *faults).from_(exp.alias_(raw, "r", table=True), copy=False)
     for target, on in joins:
         query = left_join(query, target, on)
-    return context.make(f"{made.name}#{'checked' if keeps_words else 'typed'}", query)
+    if keeps_words:
+        return context.make(f"{made.name}#checked", query)
+    return context.make(f"{made.name}#typed", query, context.beside(made))
 
 
 def _count(context: Context, made: TableDef, loaded: Loaded) -> None:

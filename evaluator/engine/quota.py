@@ -11,17 +11,18 @@ from evaluator.sql.lower import Lowering
 from evaluator.sql.ratio import UNIT
 from evaluator.sql.trees import (
     SQL,
-    all_but,
     both,
     cast,
     choose,
     column,
     holds,
     is_null,
+    left_join,
     named,
     number,
     ordered,
     star,
+    table,
     window,
 )
 
@@ -46,7 +47,9 @@ def choose_quota(state: State, kind: KindDef, verdict: VerdictDef, problems: Pro
     taken = lowering.stored(verdict.take)
     if verdict.take.node.type.base == "number":
         taken = exp.IntDiv(this=taken, expression=number(UNIT))
-    prepared = rows.select(star("s"), named(eligible, "eligible"), named(group, "group"), named(taken, "taken"), *keys)
+    # all columns of all subjects would be carried through the windows
+    own = (column("#sid", "s"), column("is_assessed", "s"))
+    prepared = rows.select(*own, named(eligible, "eligible"), named(group, "group"), named(taken, "taken"), *keys)
     order = [
         ordered(column("eligible", "p"), True),
         *(ordered(column(f"key{i}", "p"), key.is_descending) for i, key in enumerate(verdict.order_by)),
@@ -71,22 +74,27 @@ def choose_quota(state: State, kind: KindDef, verdict: VerdictDef, problems: Pro
         is_eligible.copy(), exp.LTE(this=rank.copy(), expression=most.copy()),
         exp.GT(this=exp.paren(last), expression=most.copy()), exp.GT(this=most.copy(), expression=number(0)),
     )  # fmt: skip
-    temporary = ["eligible", "group", "taken", "rank", "tied", *(f"key{i}" for i in range(len(keys)))]
     placed = choose([(is_eligible.copy(), rank.copy())])
     query = exp.select(
-        all_but("r", temporary),
+        column("#sid", "r"),
         named(chosen, name),
         named(cast(placed, "BIGINT"), place),
         named(cast(choose([(is_eligible.copy(), most.copy())]), "BIGINT"), take),
         named(at_edge, "#edge"),
         named(column("group", "r"), "#group"),
     ).from_(ranked.subquery("r", copy=False), copy=False)
-    state.replace(kind.name, query)
+    places = table(f"{kind.name}#places in {name}", "work")
+    state.db.create(places, query)
+    subjects = exp.select(star("s"), *(column(one, "p") for one in (name, place, take)))
+    subjects = subjects.from_(exp.alias_(state.location(kind.name), "s", table=True), copy=False)
+    is_same = exp.EQ(this=column("#sid", "s"), expression=column("#sid", "p"))
+    state.replace(kind.name, left_join(subjects, exp.alias_(places, "p", table=True), is_same))
     state.count_unknown(kind, verdict.name, verdict.among)
     _note_unknown_take(state, kind, verdict, problems)
-    _note_unequal_take(state, kind, verdict, problems)
+    _note_unequal_take(state, kind, verdict, places, problems)
     if verdict.model.ties == "stop":
-        tied_subjects = state.display(kind, column("#edge", "s"), limit=10)
+        edge = exp.select(column("#sid", "p")).from_(exp.alias_(places, "p", table=True)).where(column("#edge", "p"))
+        tied_subjects = state.display(kind, exp.In(this=column("#sid", "s"), query=edge.subquery()), limit=10)
         if tied_subjects:
             count = state.db.value(
                 exp.select(exp.Max(this=column(take, "s"))).from_(
@@ -95,12 +103,7 @@ def choose_quota(state: State, kind: KindDef, verdict: VerdictDef, problems: Pro
             )
             shown = f"{kind.name}.{name} takes {count}, and {', '.join(tied_subjects)} tie at the edge"
             problems.add("R104", shown, verdict.at)
-    state.replace(
-        kind.name,
-        exp.select(all_but("s", ("#edge", "#group"))).from_(
-            exp.alias_(state.location(kind.name), "s", table=True), copy=False
-        ),
-    )
+    state.db.drop(places)
 
 
 def _note_unknown_take(state: State, kind: KindDef, verdict: VerdictDef, problems: Problems) -> None:
@@ -119,12 +122,12 @@ def _note_unknown_take(state: State, kind: KindDef, verdict: VerdictDef, problem
             )
 
 
-def _note_unequal_take(state: State, kind: KindDef, verdict: VerdictDef, problems: Problems) -> None:
-    take = column(f"take.{verdict.name}", "s")
+def _note_unequal_take(state: State, kind: KindDef, verdict: VerdictDef, places: exp.Table, problems: Problems) -> None:
+    take = column(f"take.{verdict.name}", "p")
     query = (
         exp.select(exp.Min(this=take), exp.Max(this=take.copy()))
-        .from_(exp.alias_(state.location(kind.name), "s", table=True), copy=False)
-        .group_by(column("#group", "s"), copy=False)
+        .from_(exp.alias_(places, "p", table=True), copy=False)
+        .group_by(column("#group", "p"), copy=False)
         .having(exp.NEQ(this=exp.Min(this=take.copy()), expression=exp.Max(this=take.copy())), copy=False)
         .limit(1, copy=False)
     )

@@ -18,6 +18,8 @@ from evaluator.data.context import REJECTS, Loaded
 from evaluator.data.covers import check_covers
 from evaluator.data.history import PastRun, read_history
 from evaluator.data.past_results import note_years_twice
+from evaluator.data.run_before import run_before
+from evaluator.data.sources import hashes_of
 from evaluator.data.tables import load_tables
 from evaluator.diagnostics import Cell, Problems, Stop
 from evaluator.doing import Doing
@@ -114,11 +116,13 @@ def assess(
     cases: Sequence[Case] = (),
     spark: SparkDatabase | None = None,
     memory: str | None = None,
+    afresh: bool = False,
 ) -> Iterator[Assessment]:
     """Assess a year; raise Stop with everything the user has to mend.
 
     `bench` judges, and stays open for more; without one, the run has its own. With `spark` it is computed there, and
-    that stays open too. `memory`, as 2GB, is what may be held at once.
+    that stays open too. `memory`, as 2GB, is what may be held at once. What the run before has read is taken over where
+    it is the same, unless `afresh`.
     """
     problems = Problems()
     start, end = period_of(year, pack.period)
@@ -138,7 +142,12 @@ def assess(
         covers = check_covers(pack, data, state.settings, problems)
         progress(f"reading {data}")
         amendments = Amendments([case for case in cases if case.claims])
-        loaded = load_tables(database, pack, data, state.settings, problems, amendments, progress)
+        known = {"year": year, "period": _written(start, end), "covers": _written(*covers)}
+        before = None if afresh else standing.supersedes
+        loaded = load_tables(
+            database, pack, data, state.settings, problems, amendments, progress,
+            lambda sheets: run_before(before, pack, database, len(sheets), known | {"files": hashes_of(data, sheets)}),
+        )  # fmt: skip
         _check_appellants(state, cases, problems)
         if loaded.rejects and not accept_rejects:
             problems.extend(list_rejects(state, loaded))
@@ -174,6 +183,10 @@ def assess(
             judge.close()
         if database is not spark:
             database.close()
+
+
+def _written(*days: dt.date) -> list[str]:
+    return [day.isoformat() for day in days]
 
 
 def _shown(step: Step) -> str:

@@ -112,6 +112,11 @@ class TableDef:
         return {name: f.type.target for name, f in self.fields.items() if f.type.base == "ref"}
 
 
+def subject_of(kinds: Mapping[str, KindDef], made: TableDef) -> str | None:
+    """Return the first ref of a table to a kind: the subject its records are kept with, and shown with."""
+    return next((name for name, target in made.refs.items() if target in kinds), None)
+
+
 def is_dated(tables: Mapping[str, TableDef], name: str) -> bool:
     """Whether a date decides when the rows of a table count, their own or that of their source."""
     made = tables[name]

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from evaluator.data.history import read_manifest, stored_as
+from evaluator.data.history import kept_in, read_manifest, stored_as
 from evaluator.diagnostics import Problems
 from evaluator.engine.entries import JUDGED, entered_columns
 from evaluator.engine.score import line_columns
@@ -22,8 +22,7 @@ from evaluator.pack.in_force import as_in_force
 from evaluator.pack.types import INTEGER, NUMBER, Type
 from evaluator.sql.backend import Database
 from evaluator.sql.duck import DuckDatabase
-from evaluator.sql.ratio import UNIT
-from evaluator.sql.trees import SQL, cast, column, named, number, parquet, table, text
+from evaluator.sql.trees import SQL, column, named, parquet, table, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +93,7 @@ def _as_computed(pack: Pack, made: TableDef, kind: KindDef | None, file: Path) -
         if field.type.base == "ref":
             columns.append(named(column(f"{field.name}#", "f"), field.name))
         else:
-            columns.append(named(_stored(field.name, field.type), field.name))
+            columns.append(named(kept_in(field.name, field.type, "f"), field.name))
     if is_dated(pack.tables, made.name):
         columns.append(named(column("date", "f"), "#date"))
     if made.unfold is not None:
@@ -109,7 +108,7 @@ def _as_computed(pack: Pack, made: TableDef, kind: KindDef | None, file: Path) -
             column("is_ranked", "f"),
             named(column("reason", "f"), "#reason"),
         ]
-        columns += [named(_stored(name, type_), name) for name, type_ in results_of(kind)]
+        columns += [named(kept_in(name, type_, "f"), name) for name, type_ in results_of(kind)]
     return exp.select(*columns).from_(exp.alias_(parquet(file), "f", table=True), copy=False)
 
 
@@ -128,12 +127,3 @@ def results_of(kind: KindDef) -> list[tuple[str, Type]]:
         elif verdict.form in ("rules", "yes_no"):
             columns.append((f"rule.{verdict.name}", INTEGER))
     return columns + entered_columns(kind)
-
-
-def _stored(name: str, kind: Type) -> SQL:
-    """Return a decimal of the run folder as millionths."""
-    kept = column(stored_as(name), "f")
-    if kind.base != "number":
-        return kept
-    wider = cast(kept, "DECIMAL(38,6)")
-    return cast(exp.Mul(this=wider, expression=number(UNIT)), "BIGINT")

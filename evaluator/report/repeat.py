@@ -152,6 +152,7 @@ def repeat(
         "published_on": manifest.day,
         "supersedes": before,
         "appeals": run_folder / APPEALS if (run_folder / APPEALS).is_dir() else None,
+        "afresh": True,
     }
     return evaluator.run(**(arguments | changes))
 

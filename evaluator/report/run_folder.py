@@ -20,7 +20,6 @@ import os
 import shutil
 import tempfile
 from dataclasses import fields
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +28,16 @@ from sqlglot import exp
 from evaluator.data.appeals import Amended
 from evaluator.data.chain import manifest_hash
 from evaluator.data.context import REJECTS
-from evaluator.data.hashes import digest, hash_of, hash_of_bytes
+from evaluator.data.hashes import digest, hash_of, hash_of_pack
 from evaluator.data.history import MANIFEST, stored_as
-from evaluator.data.sources import SETTINGS_FILE
+from evaluator.data.sources import hashes_of
 from evaluator.diagnostics import Problems, Stop
 from evaluator.engine.entries import JUDGED
 from evaluator.engine.rank import as_decimal
 from evaluator.engine.recall import recalled_table
 from evaluator.engine.run import Assessment, control_text, stop_unless
 from evaluator.engine.state import points_column
-from evaluator.pack.definitions import KindDef, TableDef, is_dated
+from evaluator.pack.definitions import KindDef, TableDef, is_dated, subject_of
 from evaluator.pack.types import INTEGER, Type
 from evaluator.report.reopen import results_of
 from evaluator.report.roster import guarded, write_csv
@@ -47,10 +46,13 @@ from evaluator.report.workbook import write_workbook
 from evaluator.sql.backend import Database
 from evaluator.sql.trees import (
     SQL,
+    both,
     call,
     cast,
     choose,
     column,
+    either,
+    is_null,
     left_join,
     named,
     number,
@@ -60,6 +62,7 @@ from evaluator.sql.trees import (
     union_all,
 )
 
+PART = 131_072  # subjects of which one file holds what is written
 LARGEST_INPUTS = 64 * 1024 * 1024  # bytes of data files that are kept beside the results
 LARGEST_WORKBOOK = 20_000  # rows of rosters; beyond it people read the CSV
 
@@ -108,6 +111,8 @@ class _Writer:
     def __init__(self, assessment: Assessment, folder: Path) -> None:
         self.assessment, self.folder = assessment, folder
         self.state, self.pack, self.db = assessment.state, assessment.pack, assessment.state.db
+        self.hashes: dict[str, str] = {}  # of what is already hashed
+        self.touched: dict[str, set[int] | None] = {}  # kind -> its parts that are not as the run before wrote them
 
     def write(self) -> None:
         for name in ("pack", "subjects", "score_lines", "verdicts", "records", "recalls", "judged", "rosters"):
@@ -168,7 +173,10 @@ class _Writer:
         if kind.table.date is not None:
             query = query.select(named(column("#date", "s"), "date"))
         query = query.order_by(ordered(column("#sid", "s")))
-        self.db.write(query, self.folder / "subjects" / f"{kind.name}.parquet")
+        file, before = self.folder / "subjects" / f"{kind.name}.parquet", self.assessment.loaded.before
+        if before is not None and self._parts(kind) > 1:
+            self.touched[kind.name] = before.parts_that_differ(self.db, file.relative_to(self.folder), query, PART)
+        self._write(query, file, kind, column("#sid", "s"), self.touched.get(kind.name))
 
     def _families(self, kind: KindDef) -> list[str]:
         """Return the first verdict of each family of a kind."""
@@ -180,10 +188,8 @@ class _Writer:
         subjects = exp.select(exp.Star()).from_(exp.alias_(self.state.location(kind.name), "s", table=True), copy=False)
         subjects = subjects.order_by(ordered(column("#sid", "s")))
         lists = [named(call("unnest", exp.Array(expressions=values)), name) for name, values in columns.items()]
-        self.db.write(
-            exp.select(named(column("#key", "s"), "key"), *lists).from_(subjects.subquery("s", copy=False), copy=False),
-            file,
-        )
+        query = exp.select(named(column("#key", "s"), "key"), *lists).from_(subjects.subquery("s", copy=False))
+        self._write(query, file, kind, column("#sid", "s"), self.touched.get(kind.name))
 
     def _score_lines(self, kind: KindDef) -> None:
         if not kind.lines:
@@ -256,12 +262,55 @@ class _Writer:
             query = query.select(*(named(column(name, "r"), stored_as(name)) for name in names))
         if made.expected is not None:
             query = query.select(column("is_expected", "r"), column("is_filled", "r"))
-        order = [column(name, "r") for name, target in made.refs.items() if target in self.pack.kinds][:1]
         if is_dated(self.pack.tables, made.name):
             query = query.select(named(column("#date", "r"), "date"))
-            order.append(column("#date", "r"))
-        query = query.order_by(*(ordered(key.copy()) for key in (*order, column("#sid", "r"))))
-        self.db.write(query, self.folder / "records" / f"{made.name}.parquet")
+        subject = subject_of(self.pack.kinds, made)
+        keys = [column(name, "r") for name in (subject, "#sid") if name is not None]
+        query = query.order_by(*map(ordered, keys))
+        kind = None if subject is None else self.pack.kinds[made.refs[subject]]
+        touched: set[int] | None = None
+        before, places = self.assessment.loaded.before, self.assessment.loaded.taken_over.get(made.name)
+        if before is not None and places is not None and subject is not None:
+            last = self._parts(self.pack.kinds[made.refs[subject]]) - 1
+            found = before.parts_touched(self.db, made, subject, places, PART)
+            touched = {last if part < 0 else part for part in found}
+            for part in touched:  # the others are checked as they are copied
+                before.check(before.file(made.name, ()) / f"part-{part:05}.parquet")
+        self._write(query, self.folder / "records" / f"{made.name}.parquet", kind, keys[0], touched)
+
+    def _parts(self, kind: KindDef | None) -> int:
+        """Return how many files hold what is of subjects of a kind."""
+        if kind is None or self.db.writes_parts:
+            return 1
+        return max(1, -(-self.db.count(self.state.location(kind.name)) // PART))
+
+    def _write(
+        self, query: exp.Select, file: Path, kind: KindDef | None, of: SQL, touched: set[int] | None = None
+    ) -> None:
+        """Write rows that are `of` subjects of a kind: to one file, or where they are many to several.
+
+        A file has the rows of subjects whose numbers follow each other; the last also those of nobody. But for those
+        `touched` they are as the run before wrote them; None where they may all be others.
+        """
+        parts, before = self._parts(kind), self.assessment.loaded.before
+        if parts == 1:
+            self.db.write(query, file)
+            return
+        file.mkdir()
+        for part in range(parts):
+            target = file / f"part-{part:05}.parquet"
+            if before is not None and touched is not None and part not in touched:
+                name = target.relative_to(self.folder).as_posix()
+                shutil.copyfile(before.folder / name, target)
+                self.hashes[name] = before.check(before.folder / name)
+                continue
+            within: list[SQL] = [] if part == 0 else [exp.GT(this=of.copy(), expression=number(part * PART))]
+            if part < parts - 1:
+                within.append(exp.LTE(this=of.copy(), expression=number((part + 1) * PART)))
+                rows = query.where(both(*within))
+            else:
+                rows = query.where(either(both(*within), is_null(of.copy())))
+            self.db.write(rows, target)
 
     def _situations(self) -> None:
         """Write what each family's subjects have in common, and every rule that fired for it."""
@@ -403,23 +452,14 @@ class _Writer:
 
     def _input_hashes(self) -> dict[str, str]:
         """Return the data files with their hashes, what is said of the folder included."""
-        files = {sheet.file: sheet.sha256 for sheet in self.assessment.loaded.sheets}
-        said = self.assessment.data / SETTINGS_FILE
-        if said.is_file():
-            files[SETTINGS_FILE] = hash_of(said)
-        return dict(sorted(files.items()))
+        return hashes_of(self.assessment.data, self.assessment.loaded.sheets)
 
     # --- manifest ---
 
     def _manifest(self) -> dict[str, Any]:
-        from evaluator import __version__
-
         loaded, pack = self.assessment.loaded, self.pack
-        outputs = {
-            path.relative_to(self.folder).as_posix(): hash_of(path)
-            for path in sorted(self.folder.rglob("*"))
-            if path.is_file()
-        }
+        written = {path.relative_to(self.folder).as_posix(): path for path in sorted(self.folder.rglob("*"))}
+        outputs = {name: self.hashes.get(name) or hash_of(path) for name, path in written.items() if path.is_file()}
         files, standing = self._input_hashes(), self.assessment.standing
         sources = [{"file": file, "sheet": sheet} for file, sheet in self._sources()]
         cases = self.assessment.cases
@@ -427,7 +467,7 @@ class _Writer:
             "pack": {
                 "name": pack.name,
                 "title": pack.title,
-                "sha256": digest({name: hash_of_bytes(content) for name, content in pack.files.items()}),
+                "sha256": hash_of_pack(pack),
             },
             "language": pack.shown_in,
             "year": self.state.year,
@@ -469,7 +509,7 @@ class _Writer:
                 }
                 for control in self.assessment.controls
             ],
-            "versions": {"evaluator": __version__, **{name: version(name) for name in self.db.packages}},
+            "versions": self.db.versions(),
             "engine": self.db.name,
             "outputs": outputs,
         }

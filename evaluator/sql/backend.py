@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -18,6 +19,7 @@ class Database(ABC):
 
     name: str
     packages: tuple[str, ...]  # whose versions a result may depend on
+    writes_parts = False  # whether it parts what it writes into files by itself
 
     def __init__(self) -> None:
         self.places: list[tuple[str, str]] = []  # of each source: file and sheet
@@ -35,8 +37,8 @@ class Database(ABC):
         """Return the columns of a query's rows with their types."""
 
     @abstractmethod
-    def create(self, name: exp.Table, query: exp.Query) -> None:
-        """Make a table of a query's rows."""
+    def create(self, name: exp.Table, query: exp.Query, beside: Sequence[str] = ()) -> None:
+        """Make a table of a query's rows; those with the same values `beside` each other are found faster later."""
 
     @abstractmethod
     def view(self, name: exp.Table, query: exp.Query) -> None:
@@ -57,6 +59,12 @@ class Database(ABC):
     @abstractmethod
     def close(self) -> None:
         """Let go of whatever it holds."""
+
+    def versions(self) -> dict[str, str]:
+        """Return the versions of the programs that a result may depend on."""
+        from evaluator import __version__
+
+        return {"evaluator": __version__, **{name: version(name) for name in self.packages}}
 
     def done(self) -> float | None:
         """Return how far the query is that runs now, in percent; None where that is not known. Any thread may ask."""

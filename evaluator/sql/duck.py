@@ -18,7 +18,7 @@ from sqlglot import exp
 
 from evaluator.diagnostics import Cell, Stop
 from evaluator.sql.backend import Database
-from evaluator.sql.trees import SQL, call, cast, named, text
+from evaluator.sql.trees import SQL, call, cast, column, named, ordered, text
 
 _TABLE = re.compile(r"""['"]([^'"]+\.parquet)(?:/\*\.parquet)?['"]""")
 MEMORY, MEMORY_A_CORE = 1500, 125  # megabytes
@@ -95,8 +95,11 @@ class DuckDatabase(Database):
         """Run a query and fetch all its rows."""
         return self.run(query).fetchall()
 
-    def create(self, name: exp.Table, query: exp.Query) -> None:
-        """Make a table of a query's rows."""
+    def create(self, name: exp.Table, query: exp.Query, beside: Sequence[str] = ()) -> None:
+        """Make a table of a query's rows, sorted by the columns `beside`."""
+        if beside:
+            rows = exp.select(exp.Star()).from_(query.subquery("q", copy=False), copy=False)
+            query = rows.order_by(*(ordered(column(one, "q")) for one in beside), copy=False)
         self.run(exp.Create(this=name, kind="TABLE", expression=query, replace=True))
 
     def view(self, name: exp.Table, query: exp.Query) -> None:
@@ -124,7 +127,7 @@ class DuckDatabase(Database):
     def write(self, query: exp.Query, file: Path) -> None:
         """Write a query's rows, in their order, to a Parquet or CSV file with fixed settings."""
         settings = {
-            ".parquet": "format parquet, compression zstd, row_group_size 122880",
+            ".parquet": "format parquet, compression zstd, compression_level 1, row_group_size 122880",
             ".csv": "format csv, header true",
         }[file.suffix]
         target = text(str(file)).sql("duckdb")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from sqlglot import exp
 
 from evaluator.pack.definitions import Pack
 from evaluator.pack.nodes import Name
-from evaluator.sql.trees import SQL, cast, column, left_join, named, number, star
+from evaluator.sql.trees import SQL, both, cast, column, either, left_join, named, number, star
 
 _ROWS = 1 << 40  # more than any file has
 
@@ -89,6 +89,21 @@ def packed_place(alias: str) -> SQL:
     """Return source and row of a record as one number, which orders records as they stand in their files."""
     source = exp.Mul(this=column("#src", alias), expression=number(_ROWS))
     return exp.Add(this=source, expression=column("#row", alias))
+
+
+def at_places(alias: str, places: Iterable[tuple[int, int]], source: str = "#src", row: str = "#row") -> exp.Paren:
+    """Say in SQL that a record stands at one of these places: source and row."""
+    rows: dict[int, list[int]] = {}
+    for source_of, row_of in sorted(places):
+        rows.setdefault(source_of, []).append(row_of)
+    found: list[SQL] = []
+    for source_of, listed in rows.items():
+        is_source = exp.EQ(this=column(source, alias), expression=number(source_of))
+        # of one row, a database finds it without looking at all others
+        is_row = exp.EQ(this=column(row, alias), expression=number(listed[0]))
+        among = exp.In(this=column(row, alias), expressions=[number(one) for one in listed])
+        found.append(both(is_source, is_row if len(listed) == 1 else among))
+    return exp.paren(either(*found) if found else exp.false(), copy=False)
 
 
 def unpacked(place: SQL) -> tuple[SQL, SQL]:

@@ -145,6 +145,7 @@ class SparkDatabase(Database):
 
     name = "spark"
     packages = (*DuckDatabase.packages, "pyspark")
+    writes_parts = True
 
     def __init__(self, master: str | None = None, work: Path | None = None) -> None:
         super().__init__()
@@ -210,8 +211,8 @@ class SparkDatabase(Database):
 
     # --- tables ---
 
-    def create(self, name: exp.Table, query: exp.Query) -> None:
-        """Make a table of a query's rows."""
+    def create(self, name: exp.Table, query: exp.Query, beside: Sequence[str] = ()) -> None:
+        """Make a table of a query's rows, wherever they fall: to sort them would be to send them all around."""
         folder, view = self._next(), _view(name)
         self._kept(query, folder)
         before = self.parts.get(view, [])

@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 
 import duckdb
-from floor import WRITTEN, files
+from floor import WRITTEN, files, table_of
 
 CASE = "2025-1.yaml"
 WORDS = """\
@@ -87,7 +87,9 @@ def apart(run: Path, amended: Path) -> list[str]:
     found = []
     with duckdb.connect() as con:
         for name, (columns, key, touched) in tables.items():
-            before, after = (f"select {columns} from '{folder}/{name}.parquet'" for folder in (run, amended))
+            before, after = (
+                f"select {columns} from read_parquet('{table_of(folder, name)}')" for folder in (run, amended)
+            )
             query = DIFFERENT.format(before=before, after=after, key=key, touched=touched)
             others, touching = con.execute(query).fetchall()[0]
             if others:

@@ -105,7 +105,7 @@ RUN = """
         s.id, s.activities, s."points.base" * 10 as base, s."points.bonus" * 10 as bonus,
         s."points.absence" * 10 as absence, s.total * 10 as total, s.grade, s.star, s.final * 10 as final,
         s.exit, s.commended, o.rank as rank_all, w.rank as rank_sector
-    from '{run}/subjects/member.parquet' as s
+    from read_parquet('{subjects}') as s
     join '{run}/rosters/member.all.parquet' as o using (id)
     join '{run}/rosters/member.sector.parquet' as w using (id)
 """
@@ -129,6 +129,17 @@ def files(data: Path) -> dict[str, Path]:
     return {name: data / f"{name}.parquet" for name in ("members", "records")}
 
 
+def table_of(run: Path, name: str) -> Path:
+    """Return where a table of a run folder is: a file, or the files of a folder."""
+    file = run / f"{name}.parquet"
+    return file / "*.parquet" if file.is_dir() else file
+
+
+def ours_of(run: Path) -> str:
+    """Return a query of what a run folder says of each member."""
+    return RUN.format(run=run, subjects=table_of(run, "subjects/member"))
+
+
 def main() -> None:
     """Do what the command line says."""
     what, first, *rest = sys.argv[1:]
@@ -139,7 +150,7 @@ def main() -> None:
         if what == "read":
             con.execute(READ.format(**files(Path(first)))).fetchall()
             return
-        ours = RUN.format(run=first) if what == "same" else f"from '{first}'"
+        ours = ours_of(Path(first)) if what == "same" else f"from '{first}'"
         here, there, different = con.execute(SAME.format(ours=ours, out=rest[0])).fetchall()[0]
         if different or here != there:
             sys.exit(f"{different} of {here} members differ; by hand there are {there}")

@@ -48,7 +48,7 @@ def compared(ours: str, out: Path) -> tuple[int, int, int]:
 
 
 def test_evaluator_and_the_job_by_hand_agree(run: Path, by_hand: Path) -> None:
-    assert compared(floor.RUN.format(run=run), by_hand) == (500, 500, 0)
+    assert compared(floor.ours_of(run), by_hand) == (500, 500, 0)
 
 
 @pytest.mark.parametrize("peer", PYTHON_PEERS, ids=lambda peer: peer.name)

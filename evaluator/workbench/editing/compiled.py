@@ -7,6 +7,7 @@ is left out.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from tempfile import TemporaryDirectory
@@ -94,9 +95,9 @@ class _Recording(DuckDatabase):
         super().__init__()
         self.recorder = recorder
 
-    def create(self, name: exp.Table, query: exp.Query) -> None:
+    def create(self, name: exp.Table, query: exp.Query, beside: Sequence[str] = ()) -> None:
         self.recorder.note(name, query)
-        super().create(name, query)
+        super().create(name, query, beside)
 
 
 def compiled(pack: Pack, year: int | None = None, kind: str | None = None) -> list[Statement]:
