@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from itertools import combinations, takewhile
 from pathlib import Path
 from xml.etree import ElementTree

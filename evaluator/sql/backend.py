@@ -62,9 +62,7 @@ class Database(ABC):
 
     def versions(self) -> dict[str, str]:
         """Return the versions of the programs that a result may depend on."""
-        from evaluator import __version__
-
-        return {"evaluator": __version__, **{name: version(name) for name in self.packages}}
+        return {name: version(name) for name in ("evaluator", *self.packages)}
 
     def done(self) -> float | None:
         """Return how far the query is that runs now, in percent; None where that is not known. Any thread may ask."""
