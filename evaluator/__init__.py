@@ -73,6 +73,8 @@ def run(
     2GB, is what DuckDB may hold at once. Of a large run before, records and results that are the same are taken over,
     unless the run is to be made `afresh`.
 
+    Spark takes as `data` also what its file systems read, as hdfs://host/2025 or s3a://bucket/2025.
+
     Raises evaluator.diagnostics.Stop with everything the user has to mend; nothing is written then.
     """
     from contextlib import ExitStack, closing
@@ -80,7 +82,7 @@ def run(
 
     from evaluator.data.appeals import read_appeal, read_appeals
     from evaluator.data.chain import Standing
-    from evaluator.diagnostics import Problems
+    from evaluator.diagnostics import Problems, Stop
     from evaluator.doing import Doing
     from evaluator.engine.run import assess
     from evaluator.report.run_folder import check_target, default_folder, write_run
@@ -101,15 +103,24 @@ def run(
     standing = Standing(stage, published_on, None if supersedes is None else Path(supersedes))
     if engine not in ("duckdb", "spark"):
         raise ValueError(f"engine is duckdb or spark, not {engine}")
+    folder, named = Path(data), str(data) if "://" in str(data) else None
+    if named is not None and engine != "spark":
+        raise Stop.of(
+            "D101", f"{named} is no folder of this machine", fix="read it with --engine spark, or copy it here"
+        )
     with ExitStack() as stack:
         spark = None
         if engine == "spark":
             from evaluator.sql.spark import SparkDatabase
 
             spark = stack.enter_context(closing(SparkDatabase(master, None if work is None else Path(work))))
+            if named is not None:
+                progress(Doing(f"fetching {named}"))
+                folder = spark.fetch(named)
         judged = assess(
-            checked, Path(data), year, folders, accept_rejects, progress, None, standing, cases, spark, memory, afresh
-        )
+            checked, folder, year, folders, accept_rejects, progress, None, standing, cases, spark, memory, afresh,
+            named,
+        )  # fmt: skip
         assessment = stack.enter_context(judged)
         progress(Doing(f"writing {target}", done=assessment.state.db.done))
         write_run(assessment, target)

@@ -53,9 +53,16 @@ def rows_that_differ(one: Path, other: Path) -> int:
 
 def same(one: Path, other: Path) -> None:
     """Assert that two run folders hold the same: rows of tables, bytes of CSV files, cells of workbooks."""
-    tables = sorted(path.relative_to(one) for path in one.rglob("*.parquet") if "inputs" not in path.parts)
+    tables, others = (
+        sorted(
+            path.relative_to(folder)
+            for path in folder.rglob("*.parquet")
+            if "inputs" not in path.parts and path.parent.suffix != ".parquet"  # files of one table
+        )
+        for folder in (one, other)
+    )
     assert len(tables) > 3
-    assert tables == sorted(path.relative_to(other) for path in other.rglob("*.parquet") if path.is_dir())
+    assert tables == others and all((other / name).is_dir() for name in others)
     assert {str(name): n for name in tables if (n := rows_that_differ(one / name, other / name))} == {}
     for name in sorted(path.relative_to(one) for path in one.rglob("rosters/*.csv")):
         assert (one / name).read_bytes() == (other / name).read_bytes(), name
@@ -82,6 +89,27 @@ def test_every_year_of_every_place(place: str, tmp_path: Path) -> None:
         same(here[year], there[year])
     last = max(there)
     assert str(evaluator.verify(there[last], history=there.values())).count("✗") == 0
+
+
+def test_what_spark_reads_by_its_own_file_systems(tmp_path: Path) -> None:
+    pack = evaluator.load_pack(PLACES["daguan"].rules)
+    data = shutil.copytree(PLACES["daguan"].sheets[2020], tmp_path / "data")
+    (data / "_SUCCESS").touch()
+    here = evaluator.run(pack, data, 2020, tmp_path / "here")
+    there = evaluator.run(pack, f"file://{data}", 2020, tmp_path / "there", engine="spark")
+    same(here, there)
+    spoilt = next(data.glob("*.csv"))
+    spoilt.write_text("甲,乙\n1,2\n", encoding="utf-8")
+    for url, said in (
+        (f"file://{data}", f"file://{data}/{spoilt.name}"),
+        (f"file://{data}/none", "there is no such data folder"),
+        ("nowhere://host/data", 'No FileSystem for scheme "nowhere"'),
+    ):
+        with pytest.raises(Stop) as stopped:
+            evaluator.run(pack, url, 2020, tmp_path / "none", engine="spark")
+        assert said in str(stopped.value)
+    with pytest.raises(Stop, match="is no folder of this machine"):
+        evaluator.run(pack, f"file://{data}", 2020, tmp_path / "none")
 
 
 @pytest.mark.parametrize("folder", OTHERS, ids=lambda folder: folder.relative_to(ROOT / "rules").as_posix())

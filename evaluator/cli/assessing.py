@@ -15,7 +15,10 @@ from evaluator.cli.common import Engine, Lang, PackFolder, Progress, Stage, app,
 @app.command()
 def run(
     pack: PackFolder,
-    data: Annotated[Path, typer.Option(help="The folder with the year's files.")],
+    data: Annotated[
+        str,
+        typer.Option(metavar="FOLDER", help="The folder with the year's files; of Spark's also hdfs://… or s3a://…"),
+    ],
     year: Annotated[int, typer.Option(min=1900, max=2999, help="The year to assess.")],
     out: Annotated[Path | None, typer.Option(help="Where to write the run folder [results/PACK-YEAR].")] = None,
     history: Annotated[

@@ -38,13 +38,16 @@ class DataFile(Model):
     covers: Covers | None = Field(None, description="the time it covers; the year assessed if left out")
 
 
-def check_covers(pack: Pack, folder: Path, settings: Settings, problems: Problems) -> tuple[dt.date, dt.date]:
+def check_covers(
+    pack: Pack, folder: Path, settings: Settings, problems: Problems, named: str | None = None
+) -> tuple[dt.date, dt.date]:
     """Return the first and last day a folder covers; note what counts records of days it does not."""
     start, end = span_of(None, settings)
     assert start is not None
     declared, file = None, folder / SETTINGS_FILE
+    shown = f"{named or folder.as_posix()}/{SETTINGS_FILE}"
     if file.is_file():
-        tree = read_yaml(file, file.as_posix(), problems)
+        tree = read_yaml(file, shown, problems)
         read = read_model(DataFile, tree, problems) if tree is not None else None
         declared = read.covers if read is not None else None
     first, last = (declared.from_, declared.to) if declared is not None else (start, end)
@@ -57,6 +60,6 @@ def check_covers(pack: Pack, folder: Path, settings: Settings, problems: Problem
         needed, _ = span_of(made.period, settings)
         if made.period is not None and needed is not None and needed < first:
             message = f"{name} counts {made.source} from {needed} on, and the data covers {first} to {last}"
-            fix = f"add the records, and say so in {file.as_posix()}: covers: {{from: {needed}, to: {last}}}"
+            fix = f"add the records, and say so in {shown}: covers: {{from: {needed}, to: {last}}}"
             problems.add("D106", message, made.period.at, fix, [(at, name)] if at.line != made.period.at.line else ())
     return first, last

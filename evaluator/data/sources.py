@@ -51,14 +51,15 @@ _ROWS: dict[Form, Callable[[Sheet, Faults], Iterator[Row]]] = {
 }
 
 
-def find_sheets(folder: Path, problems: Problems) -> list[Sheet]:
-    """Find every sheet below the folder, in the order of their paths."""
+def find_sheets(folder: Path, problems: Problems, named: str | None = None) -> list[Sheet]:
+    """Find every sheet below the folder, in the order of their paths; `named` is what the folder is called."""
     if not folder.is_dir():
         problems.add("D101", "there is no such data folder", Cell(folder.as_posix()))
         return []
     sheets: list[Sheet] = []
     for path in sorted(_files(folder, problems), key=lambda p: p.relative_to(folder).as_posix()):
-        shown, form = path.as_posix(), _FORMS[path.suffix.lower()]
+        shown = path.as_posix() if named is None else f"{named}/{path.relative_to(folder).as_posix()}"
+        form = _FORMS[path.suffix.lower()]
         faults = Faults(problems, Cell(shown))
         with faults.caught():
             found = list(_FINDERS[form](path, faults))

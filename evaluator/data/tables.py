@@ -60,16 +60,17 @@ def load_tables(
     amendments: Amendments | None = None,
     progress: Callable[[Doing], None] = lambda _: None,
     run_before: Callable[[list[Sheet]], RunBefore | None] = lambda _: None,
+    named: str | None = None,
 ) -> Loaded:
     """Read every table of a pack from a data folder into the schema `data`, as it is amended.
 
     `settings` holds this_year, period_start and period_end; `run_before` says of the sheets which run's records may be
-    taken over.
+    taken over, `named` what the folder is called in messages.
     """
-    sheets = find_sheets(folder, problems)
+    sheets = find_sheets(folder, problems, named)
     problems.stop_on_errors()
     loaded = Loaded(sheets)
-    db.places = [((folder / sheet.file).as_posix(), sheet.sheet) for sheet in sheets]
+    db.places = [(sheet.shown, sheet.sheet) for sheet in sheets]
     amendments = amendments or Amendments()
     amendments.first_source = len(sheets)
     db.places += [(case.file.as_posix(), "") for case in amendments.cases]

@@ -117,12 +117,13 @@ def assess(
     spark: SparkDatabase | None = None,
     memory: str | None = None,
     afresh: bool = False,
+    named: str | None = None,
 ) -> Iterator[Assessment]:
     """Assess a year; raise Stop with everything the user has to mend.
 
     `bench` judges, and stays open for more; without one, the run has its own. With `spark` it is computed there, and
     that stays open too. `memory`, as 2GB, is what may be held at once. What the run before has read is taken over where
-    it is the same, unless `afresh`.
+    it is the same, unless `afresh`. `named` is what people call the data folder, where it is the copy of another.
     """
     problems = Problems()
     start, end = period_of(year, pack.period)
@@ -139,14 +140,15 @@ def assess(
     judge = bench or Bench()
     try:
         state = State(database, pack, year, start, end)
-        covers = check_covers(pack, data, state.settings, problems)
-        progress(f"reading {data}")
+        covers = check_covers(pack, data, state.settings, problems, named)
+        progress(f"reading {named or data}")
         amendments = Amendments([case for case in cases if case.claims])
         known = {"year": year, "period": _written(start, end), "covers": _written(*covers)}
         before = None if afresh else standing.supersedes
         loaded = load_tables(
             database, pack, data, state.settings, problems, amendments, progress,
             lambda sheets: run_before(before, pack, database, len(sheets), known | {"files": hashes_of(data, sheets)}),
+            named,
         )  # fmt: skip
         _check_appellants(state, cases, problems)
         if loaded.rejects and not accept_rejects:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from evaluator.diagnostics import Stop
+from evaluator.diagnostics import Cell, Stop
 from evaluator.sql.backend import Database
 from evaluator.sql.duck import DuckDatabase
 from evaluator.sql.trees import SQL, number, parquet, select, table, text
@@ -38,6 +38,8 @@ SETTINGS = {
 }
 LOGGING = """rootLogger.level = off
 rootLogger.appenderRef.stderr.ref = console
+logger.gateway.name = org.apache.spark.api.python.PythonGatewayServer
+logger.gateway.level = off
 appender.console.type = Console
 appender.console.name = console
 appender.console.target = SYSTEM_ERR
@@ -156,6 +158,33 @@ class SparkDatabase(Database):
         self.parts: dict[str, list[Path]] = {}
 
     # --- files ---
+
+    def fetch(self, url: str) -> Path:
+        """Copy the files below a place that Spark's file systems know to the folder of tables; return where they are.
+
+        Every byte comes here in any case, for the hashes. Hidden files, and those that mark a job's success, stay.
+        """
+        from py4j.protocol import Py4JJavaError
+
+        target, context = self._next(), self.session.sparkContext
+        target.mkdir()
+        hadoop = context._jvm.org.apache.hadoop.fs  # type: ignore[union-attr]  # none only after its end
+        try:
+            system = hadoop.Path(url).getFileSystem(context._jsc.hadoopConfiguration())
+            root = system.resolvePath(hadoop.Path(url))
+            found = system.listFiles(root, True)
+            while found.hasNext():
+                file = found.next().getPath()
+                name = file.toString().removeprefix(root.toString()).lstrip("/")
+                if not any(part.startswith((".", "_")) for part in name.split("/")):
+                    system.copyToLocalFile(False, file, hadoop.Path(f"file://{target / name}"), True)
+        except Py4JJavaError as wrong:
+            said = wrong.java_exception
+            if said.getClass().getSimpleName() == "FileNotFoundException":
+                raise Stop.of("D101", "there is no such data folder", Cell(url)) from None
+            message = str(said.getMessage()).split("\n")[0]
+            raise Stop.of("D102", f"cannot be read: {message}", Cell(url), "see what Spark is set up to read") from None
+        return target
 
     def read(self, file: Path, name: str, columns: Mapping[str, str]) -> None:
         """Name the rows of a Parquet file: "#row" from 1, and columns of the file under other names."""
