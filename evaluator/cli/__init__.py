@@ -51,7 +51,7 @@ def main() -> NoReturn:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     # queries are trees of many small objects, and looking for cycles among them again and again costs a tenth
-    gc.set_threshold(100_000, 50, 50)
+    gc.set_threshold(400_000, 50, 50)
     code = 0
     try:
         code = app(standalone_mode=False, prog_name="evaluator") or 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,7 +26,7 @@ from evaluator.data.sheets import Column, Faults, Form, Found, Row, Sheet, clean
 from evaluator.data.workbooks import find_workbook, workbook_rows
 from evaluator.diagnostics import Cell, Problems
 
-__all__ = ["Sheet", "find_sheets", "hashes_of", "load", "unload"]
+__all__ = ["Sheet", "bytes_below", "find_sheets", "hashes_of", "load", "unload"]
 
 _QUIET = (".md", ".yaml", ".yml")
 SETTINGS_FILE = "data.yaml"  # of the folder itself
@@ -85,6 +86,16 @@ def find_sheets(folder: Path, problems: Problems, named: str | None = None) -> l
                     )
                 )
     return sheets
+
+
+def bytes_below(folder: Path) -> int:
+    """Return how many bytes the files below a folder have; those nobody can look at have none."""
+    size = 0
+    for root, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                size += Path(root, name).stat().st_size
+    return size
 
 
 def hashes_of(folder: Path, sheets: Iterable[Sheet]) -> dict[str, str]:

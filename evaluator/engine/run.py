@@ -19,7 +19,7 @@ from evaluator.data.covers import check_covers
 from evaluator.data.history import PastRun, read_history
 from evaluator.data.past_results import note_years_twice
 from evaluator.data.run_before import run_before
-from evaluator.data.sources import hashes_of
+from evaluator.data.sources import bytes_below, hashes_of
 from evaluator.data.tables import load_tables
 from evaluator.diagnostics import Cell, Problems, Stop
 from evaluator.doing import Doing
@@ -46,6 +46,7 @@ from evaluator.sql.trees import column, ordered
 if TYPE_CHECKING:
     from evaluator.sql.spark import SparkDatabase
 
+SMALL = 4_000_000  # bytes of sheets that one thread is done with before several have begun
 REJECTS_SHOWN = 1000
 REASONS_SHOWN = 20
 Progress = Callable[[str], None]
@@ -136,7 +137,8 @@ def assess(
     problems.stop_on_errors()
     # what people keep in sheets is read faster on one machine; Parquet is read where it is
     reads_there = spark is not None and any(data.rglob("*.parquet"))
-    database: Database = spark if spark is not None and reads_there else DuckDatabase(memory=memory)
+    threads = 1 if bytes_below(data) < SMALL else None
+    database: Database = spark if spark is not None and reads_there else DuckDatabase(threads, memory)
     judge = bench or Bench()
     try:
         state = State(database, pack, year, start, end)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import ClassVar
 
 from sqlglot import exp, parse_one, parser, tokens
@@ -108,8 +109,9 @@ def _refuse_signs(text: str) -> None:
         raise Wrong("P301", "a quote is opened and never closed", (text.rindex("'"), 1), "close it: '…'")
 
 
+@lru_cache(maxsize=1024)  # a pack and its cases read the same expressions
 def parse(text: str) -> exp.Expr:
-    """Return sqlglot's tree of an expression; raise Wrong where it cannot be read."""
+    """Return sqlglot's tree of an expression, which nobody changes; raise Wrong where it cannot be read."""
     _refuse_signs(text)
     try:
         return parse_one(text, dialect=_Language, into=exp.Condition)
