@@ -30,7 +30,7 @@ test-all: $(VENV)/dev
 # every pack computed by Spark, and a cluster that loses a worker; needs Java 17 or later
 test-spark: $(VENV)/dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,spark]'
-	EVALUATOR_SPARK=1 $(BIN)/pytest tests/test_spark.py
+	EVALUATOR_SPARK=1 $(BIN)/pytest -n 2 tests/test_spark.py
 
 bench: $(VENV)/bench
 	$(BIN)/python tests/bench/bench.py

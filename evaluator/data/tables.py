@@ -8,7 +8,7 @@ source row) and `#column`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -143,16 +143,12 @@ def _plain(context: Context, made: TableDef) -> tuple[exp.Select, list[exp.Table
     sound = _stored(context, made, typed.rows)
     is_unique = False
     if places or context.amendments.of(made.name):
-        claimed = at_places("r", places)
-        few = exp.select(exp.Star()).from_(exp.alias_(table(made.name, "raw"), "r", table=True), copy=False)
-        raw = context.make(f"{made.name}#claimed", few.where(claimed, copy=False))
-        amended_ = context.make(f"{made.name}#mended", _sound(context, made, raw))
+        mended = context.make(f"{made.name}#mended", _sound(context, made, _raw_at(context, made, places)))
         others = sound.where(exp.Not(this=at_places("c", places - typed.apart)), copy=False)
-        is_unique = typed.is_of_run_before and not _has_key_twice(context, made, others, amended_)
-        sound = exp.select(exp.Star()).from_(
-            union_all([others, _stored(context, made, amended_)]).subquery("u", copy=False), copy=False
-        )
-        lies_in.append(amended_)
+        is_unique = typed.is_of_run_before and not _has_key_twice(context, made, others, mended)
+        both_parts = union_all([others, _stored(context, made, mended)])
+        sound = exp.select(exp.Star()).from_(both_parts.subquery("u", copy=False), copy=False)
+        lies_in.append(mended)
     unstage(context, made)
     single = sound if is_unique or (typed.is_of_run_before and not places) else without_duplicates(context, made, sound)
     if typed.is_of_run_before and single is sound:
@@ -190,11 +186,16 @@ def _places(context: Context, made: TableDef, typed: _Typed) -> set[Place] | Non
     """Return the places of rows that claims touch or touched; None where only the words of all cells tell them."""
     rows: exp.Query = _stored(context, made, typed.rows)
     if typed.apart:
-        few = exp.select(exp.Star()).from_(exp.alias_(table(made.name, "raw"), "r", table=True), copy=False)
-        raw = context.make(f"{made.name}#apart", few.where(at_places("r", typed.apart), copy=False))
-        rows = union_all([rows, _stored(context, made, _check(context, made, raw))])
+        rows = union_all([rows, _stored(context, made, _check(context, made, _raw_at(context, made, typed.apart)))])
     found = places_claimed(context, made, rows.subquery("t", copy=False))
     return None if found is None else found | typed.apart
+
+
+def _raw_at(context: Context, made: TableDef, places: Collection[Place]) -> exp.Table:
+    """Make the table of raw rows at some places."""
+    rows = exp.alias_(table(made.name, "raw"), "r", table=True)
+    query = exp.select(exp.Star()).from_(rows, copy=False).where(at_places("r", places), copy=False)
+    return context.make(f"{made.name}#few", query)
 
 
 def _has_key_twice(context: Context, made: TableDef, others: exp.Select, mended: exp.Table) -> bool:

@@ -267,26 +267,32 @@ class _Writer:
         subject = subject_of(self.pack.kinds, made)
         keys = [column(name, "r") for name in (subject, "#sid") if name is not None]
         query = query.order_by(*map(ordered, keys))
-        kind = None if subject is None else self.pack.kinds[made.refs[subject]]
-        touched: set[int] | None = None
-        before, places = self.assessment.loaded.before, self.assessment.loaded.taken_over.get(made.name)
-        if before is not None and places is not None and subject is not None:
-            last = self._parts(self.pack.kinds[made.refs[subject]]) - 1
-            found = before.parts_touched(self.db, made, subject, places, PART)
-            touched = {last if part < 0 else part for part in found}
-            for part in touched:  # the others are checked as they are copied
-                before.check(before.file(made.name, ()) / f"part-{part:05}.parquet")
-        self._write(query, self.folder / "records" / f"{made.name}.parquet", kind, keys[0], touched)
+        file = self.folder / "records" / f"{made.name}.parquet"
+        if subject is None:
+            self.db.write(query, file)
+            return
+        kind = self.pack.kinds[made.refs[subject]]
+        self._write(query, file, kind, keys[0], self._parts_touched(made, subject, kind))
 
-    def _parts(self, kind: KindDef | None) -> int:
+    def _parts_touched(self, made: TableDef, subject: str, kind: KindDef) -> set[int] | None:
+        """Return the parts of a table's records that are not as the run before wrote them; None where nobody knows."""
+        before, places = self.assessment.loaded.before, self.assessment.loaded.taken_over.get(made.name)
+        if before is None or places is None:
+            return None
+        last = self._parts(kind) - 1
+        found = before.parts_touched(self.db, made, subject, places, PART)
+        touched = {last if part < 0 else part for part in found}
+        for part in touched:  # the others are checked as they are copied
+            before.check(before.file(made.name, ()) / f"part-{part:05}.parquet")
+        return touched
+
+    def _parts(self, kind: KindDef) -> int:
         """Return how many files hold what is of subjects of a kind."""
-        if kind is None or self.db.writes_parts:
+        if self.db.writes_parts:
             return 1
         return max(1, -(-self.db.count(self.state.location(kind.name)) // PART))
 
-    def _write(
-        self, query: exp.Select, file: Path, kind: KindDef | None, of: SQL, touched: set[int] | None = None
-    ) -> None:
+    def _write(self, query: exp.Select, file: Path, kind: KindDef, of: SQL, touched: set[int] | None = None) -> None:
         """Write rows that are `of` subjects of a kind: to one file, or where they are many to several.
 
         A file has the rows of subjects whose numbers follow each other; the last also those of nobody. But for those

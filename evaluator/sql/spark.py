@@ -25,6 +25,7 @@ from evaluator.sql.trees import SQL, number, parquet, select, table, text
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.types import StructType
 
 # what differs from Spark's defaults; whoever submits a job can set anything else
 SETTINGS = {
@@ -35,6 +36,7 @@ SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.caseSensitive": "false",
     "spark.sql.parquet.compression.codec": "zstd",
+    "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
 }
 LOGGING = """rootLogger.level = off
 rootLogger.appenderRef.stderr.ref = console
@@ -243,10 +245,10 @@ class SparkDatabase(Database):
     def create(self, name: exp.Table, query: exp.Query, beside: Sequence[str] = ()) -> None:
         """Make a table of a query's rows, wherever they fall: to sort them would be to send them all around."""
         folder, view = self._next(), _view(name)
-        self._kept(query, folder)
+        schema = self._kept(query, folder)
         before = self.parts.get(view, [])
         self.parts[view] = [folder]
-        self._register(view)
+        self._register(view, schema)
         self._forget(before)
 
     def view(self, name: exp.Table, query: exp.Query) -> None:
@@ -289,15 +291,20 @@ class SparkDatabase(Database):
         self.made += 1
         return self.folder / f"{self.made:05}"
 
-    def _kept(self, query: exp.Query, folder: Path, names: list[str] | None = None) -> None:
+    def _kept(self, query: exp.Query, folder: Path, names: list[str] | None = None) -> StructType:
+        """Write a query's rows to a folder, and return what types they have."""
         frame = self._asked(lambda: self.frame(query))
         if names is not None:
             frame = frame.toDF(*names)
         self._asked(lambda: frame.write.parquet(str(folder)))
+        schema: StructType = frame.schema
+        return schema
 
-    def _register(self, view: str) -> None:
+    def _register(self, view: str, schema: StructType | None = None) -> None:
+        """Name the rows in a view's folders; without their types Spark would start a job to find them out."""
         paths = [str(folder) for folder in self.parts[view]]
-        self._asked(lambda: self.session.read.parquet(*paths)).createOrReplaceTempView(f"`{_escaped(view)}`")
+        reader = self.session.read if schema is None else self.session.read.schema(schema)
+        self._asked(lambda: reader.parquet(*paths)).createOrReplaceTempView(f"`{_escaped(view)}`")
 
     @staticmethod
     def _forget(folders: list[Path]) -> None:
