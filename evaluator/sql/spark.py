@@ -168,9 +168,10 @@ class SparkDatabase(Database):
         """
         from py4j.protocol import Py4JJavaError
 
-        target, context = self._next(), self.session.sparkContext
+        target = self._next()
         target.mkdir()
-        hadoop = context._jvm.org.apache.hadoop.fs  # type: ignore[union-attr]  # none only after its end
+        context: Any = self.session.sparkContext  # what it has of Java has no types
+        hadoop = context._jvm.org.apache.hadoop.fs
         try:
             system = hadoop.Path(url).getFileSystem(context._jsc.hadoopConfiguration())
             root = system.resolvePath(hadoop.Path(url))
