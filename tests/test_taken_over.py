@@ -168,6 +168,19 @@ def test_runs_on_one_another_are_as_if_each_had_read_everything(
     assert taken_over or any(claim.get("correct") == "person" for claims in cases.values() for claim in claims)
 
 
+@pytest.mark.parametrize("added", [["w001"], ["n1", "n1"], ["n1"]], ids="-".join)
+def test_a_row_that_is_added_shares_its_key_with_nobody(
+    pack: Path, data: Path, published: Path, tmp_path: Path, added: list[str], taken_over: list[str]
+) -> None:
+    row = {"person": "p01", "held_on": "2023-05-05", "kind": "talk", "hours": "2"}
+    cases = {str(n): [{"add": "works", "row": {"id": key, **row}}] for n, key in enumerate(added)}
+    given = {"supersedes": published, "appeals": write_cases(tmp_path / "appeals", cases)}
+    made = outcome(pack, data, 2023, out=tmp_path / "made", **given)
+    assert taken_over
+    assert made == outcome(pack, data, 2023, out=tmp_path / "afresh", afresh=True, **given)
+    assert isinstance(made, dict) == (added == ["n1"])
+
+
 def test_only_the_parts_that_a_case_touches_are_written_again(
     pack: Path, data: Path, published: Path, tmp_path: Path, taken_over: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,7 +202,7 @@ def test_only_the_parts_that_a_case_touches_are_written_again(
     assert len([name for name in ours if name.startswith("subjects/")]) == -(-PEOPLE // SIZE)
 
 
-@pytest.mark.parametrize("change", ["pack", "data", "other year's version", "rejects"])
+@pytest.mark.parametrize("change", ["pack", "data", "another version", "rejects"])
 def test_nothing_is_taken_over_from_a_run_of_something_else(
     pack: Path, data: Path, published: Path, tmp_path: Path, taken_over: list[str], change: str
 ) -> None:
@@ -230,6 +243,21 @@ def test_what_somebody_changed_in_the_run_before_is_not_carried_on(
     assert problem.code == "R225" and problem.fix is not None and "--afresh" in problem.fix
     assert problem.at is not None and str(problem.at).startswith(parts[1].as_posix())
     assert not (tmp_path / "again").exists()
+
+
+@pytest.mark.parametrize("table", ["records/works", "subjects/person", "score_lines/person"])
+def test_a_file_of_the_run_before_that_is_gone_is_not_needed_or_named(
+    pack: Path, data: Path, published: Path, tmp_path: Path, table: str
+) -> None:
+    part = published / f"{table}.parquet" / "part-00001.parquet"
+    part.unlink()
+    afresh = evaluator.run(pack, data, 2023, tmp_path / "afresh", supersedes=published, afresh=True)
+    try:
+        again = evaluator.run(pack, data, 2023, tmp_path / "again", supersedes=published)
+    except Stop as stopped:
+        assert [one.code for one in stopped.problems] == ["R225"] and str(part) in str(stopped)
+    else:
+        assert bytes_of(again) == bytes_of(afresh)
 
 
 def test_a_run_in_parts_is_verified_explained_and_compared(

@@ -51,8 +51,8 @@ class RunBefore:
 
     def check(self, file: Path) -> str:
         """Return the hash of a file of that run; raise Stop where it is not as the run wrote it."""
-        found = hash_of(file)
-        if found != self.outputs.get(file.relative_to(self.folder).as_posix()):
+        found = hash_of(file) if file.is_file() else None
+        if found is None or found != self.outputs.get(file.relative_to(self.folder).as_posix()):
             fix = "run again with --afresh, which takes nothing over from that run; see what else was changed with "
             fix += f"evaluator verify {self.folder}"
             raise Stop.of("R225", "is not as its run wrote it", Cell(file.as_posix()), fix)

@@ -141,16 +141,16 @@ def _plain(context: Context, made: TableDef) -> tuple[exp.Select, list[exp.Table
         return _whole(context, made, without_duplicates(context, made, sound)), []
     lies_in = [typed.rows]
     sound = _stored(context, made, typed.rows)
-    is_unique = False
+    is_unique = typed.is_of_run_before  # as that run found
     if places or context.amendments.of(made.name):
         mended = context.make(f"{made.name}#mended", _sound(context, made, _raw_at(context, made, places)))
         others = sound.where(exp.Not(this=at_places("c", places - typed.apart)), copy=False)
-        is_unique = typed.is_of_run_before and not _has_key_twice(context, made, others, mended)
+        is_unique = is_unique and not _has_key_twice(context, made, others, mended)
         both_parts = union_all([others, _stored(context, made, mended)])
         sound = exp.select(exp.Star()).from_(both_parts.subquery("u", copy=False), copy=False)
         lies_in.append(mended)
     unstage(context, made)
-    single = sound if is_unique or (typed.is_of_run_before and not places) else without_duplicates(context, made, sound)
+    single = sound if is_unique else without_duplicates(context, made, sound)
     if typed.is_of_run_before and single is sound:
         context.taken_over[made.name] = frozenset(places)
     is_numbered = made.expected is not None or is_referred_to(context, made)

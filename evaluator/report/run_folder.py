@@ -307,8 +307,8 @@ class _Writer:
             target = file / f"part-{part:05}.parquet"
             if before is not None and touched is not None and part not in touched:
                 name = target.relative_to(self.folder).as_posix()
-                shutil.copyfile(before.folder / name, target)
                 self.hashes[name] = before.check(before.folder / name)
+                shutil.copyfile(before.folder / name, target)
                 continue
             within: list[SQL] = [] if part == 0 else [exp.GT(this=of.copy(), expression=number(part * PART))]
             if part < parts - 1:
