@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import evaluator
-from evaluator.diagnostics import Problems, Stop, closest
+from evaluator.diagnostics import Stop, closest
 from evaluator.pack.definitions import Pack
 from evaluator.report.text import as_table
 
@@ -43,9 +43,7 @@ def place_named(name: str) -> Place:
     known = places()
     if name not in known:
         near = closest(name, known)
-        problems = Problems()
-        problems.add("R204", f'there is no place "{name}"', fix=f"write {near}" if near else None)
-        raise Stop(problems)
+        raise Stop.of("R204", f'there is no place "{name}"', fix=f"write {near}" if near else None)
     return known[name]
 
 

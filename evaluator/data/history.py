@@ -43,6 +43,11 @@ class PastRun:
         return self.folder / "subjects" / f"{kind}.parquet"
 
 
+def file_of(folder: Path, pack: Pack, name: str) -> Path:
+    """Return where a run folder has the results of a kind, or the records of a table."""
+    return folder / ("subjects" if name in pack.kinds else "records") / f"{name}.parquet"
+
+
 def read_manifest(folder: Path, problems: Problems) -> dict[str, Any] | None:
     """Return the manifest of a run folder, or note that it is none."""
     try:

@@ -15,7 +15,7 @@ from sqlglot import exp
 
 from evaluator.data.appeals import Place
 from evaluator.data.hashes import hash_of, hash_of_pack
-from evaluator.data.history import kept_in, read_manifest
+from evaluator.data.history import file_of, kept_in, read_manifest
 from evaluator.diagnostics import Cell, Problems, Stop
 from evaluator.pack.definitions import Pack, TableDef
 from evaluator.sql.backend import Database
@@ -35,13 +35,14 @@ class RunBefore:
     """
 
     folder: Path
+    pack: Pack
     outputs: Mapping[str, str]
     sources: int
     touched: Mapping[str, frozenset[Place]]
 
-    def file(self, name: str, kinds: Collection[str]) -> Path:
+    def file(self, name: str) -> Path:
         """Return where the rows of a table or kind are."""
-        return self.folder / ("subjects" if name in kinds else "records") / f"{name}.parquet"
+        return file_of(self.folder, self.pack, name)
 
     def has_parts(self, file: Path) -> bool:
         """Whether a table is there in several files, all of which the manifest names."""
@@ -64,17 +65,17 @@ class RunBefore:
         for f in made.fields.values():
             value: SQL = column(f"{f.name}#", "f") if f.type.base == "ref" else kept_in(f.name, f.type, "f")
             columns.append(named(value, f.name))
-        file = self.file(made.name, ())
-        query = exp.select(*columns).from_(exp.alias_(parquet(file), "f", table=True), copy=False)
-        return query.where(exp.Not(this=self._touched_in(made.name)), copy=False)
+        query = exp.select(*columns).from_(self._read(made.name), copy=False)
+        touched = self._has_case("f", self.touched.get(made.name, frozenset()), *_PLACE)
+        return query.where(exp.Not(this=exp.paren(touched, copy=False)), copy=False)
 
-    def has_same_targets(self, db: Database, pack: Pack, made: TableDef) -> bool:
+    def has_same_targets(self, db: Database, made: TableDef) -> bool:
         """Whether the rows that a table's refs lead to bear the names and numbers they had."""
         by: dict[str, set[str]] = {}
         for f in made.fields.values():
             if f.type.base == "ref":
                 by.setdefault(f.type.target, set()).update(f.by)
-        return all(self._has_same(db, pack, name, sorted(names)) for name, names in by.items())
+        return all(self._has_same(db, name, sorted(names)) for name, names in by.items())
 
     def parts_touched(
         self, db: Database, made: TableDef, subject: str, places: Collection[Place], size: int
@@ -84,10 +85,9 @@ class RunBefore:
         Rows of nobody are in part -1. `places` are the rows touched now.
         """
         now = exp.select(column(subject, "r")).from_(exp.alias_(table(made.name), "r", table=True), copy=False)
-        now = now.where(either(at_places("r", places), self._is_of_case("#src", "r")), copy=False)
-        file = exp.alias_(parquet(self.file(made.name, ())), "f", table=True)
-        then = exp.select(column(f"{subject}#", "f")).from_(file, copy=False)
-        then = then.where(either(at_places("f", places, *_PLACE), self._is_of_case("source", "f")), copy=False)
+        now = now.where(self._has_case("r", places, "#src", "#row"), copy=False)
+        then = exp.select(column(f"{subject}#", "f")).from_(self._read(made.name), copy=False)
+        then = then.where(self._has_case("f", places, *_PLACE), copy=False)
         return {-1 if sid is None else (int(sid) - 1) // size for (sid,) in db.rows(now) + db.rows(then)}
 
     def parts_that_differ(self, db: Database, name: Path, query: exp.Select, size: int) -> set[int] | None:
@@ -109,16 +109,17 @@ class RunBefore:
         beside = beside.join(then.subquery("t", copy=False), on=on, join_type="full", copy=False)
         return {(int(found) - 1) // size for (found,) in db.rows(beside.where(differ, copy=False))}
 
-    def _is_of_case(self, source: str, alias: str) -> SQL:
-        return exp.GTE(this=column(source, alias), expression=number(self.sources))
+    def _read(self, name: str) -> SQL:
+        return exp.alias_(parquet(self.file(name)), "f", table=True)
 
-    def _touched_in(self, name: str) -> SQL:
-        places = self.touched.get(name, frozenset())
-        return exp.paren(either(at_places("f", places, *_PLACE), self._is_of_case("source", "f")), copy=False)
+    def _has_case(self, alias: str, places: Collection[Place], source: str, row: str) -> SQL:
+        """Whether a row is at one of some places, or was added by a case."""
+        is_added = exp.GTE(this=column(source, alias), expression=number(self.sources))
+        return either(at_places(alias, places, source, row), is_added)
 
-    def _has_same(self, db: Database, pack: Pack, name: str, by: list[str]) -> bool:
-        fields = pack.tables[name].fields
-        file = self.file(name, pack.kinds)
+    def _has_same(self, db: Database, name: str, by: list[str]) -> bool:
+        fields = self.pack.tables[name].fields
+        file = self.file(name)
         if any(one not in fields or fields[one].type.base == "ref" for one in by) or not file.exists():
             return False
         then = exp.select(named(column("sid", "f"), "#sid"), named(column("key", "f"), "#key"))
@@ -164,7 +165,7 @@ def run_before(
         outputs = dict(manifest["outputs"])
     except (KeyError, TypeError, ValueError):
         return None  # of other versions, or changed by somebody
-    before = RunBefore(folder, outputs, sheets, {})
+    before = RunBefore(folder, pack, outputs, sheets, {})
     if AMENDMENTS not in outputs:
         return before
     before.check(folder / AMENDMENTS)
@@ -173,4 +174,4 @@ def run_before(
     touched: dict[str, set[Place]] = {}
     for name, source, row in db.rows(query):
         touched.setdefault(name, set()).add((source, row))
-    return RunBefore(folder, outputs, sheets, {name: frozenset(places) for name, places in touched.items()})
+    return RunBefore(folder, pack, outputs, sheets, {name: frozenset(places) for name, places in touched.items()})

@@ -104,7 +104,7 @@ def _make(context: Context, step: Making) -> None:
     else:
         query, lies_in = _plain(context, made)
     query = derived(context, made, step, query)
-    if lies_in and _is_as_read(made):
+    if lies_in:
         context.keep(lies_in)  # a second copy would take as much memory again
         context.db.view(table(made.name), query)
     else:
@@ -112,8 +112,10 @@ def _make(context: Context, step: Making) -> None:
     context.forget()
 
 
-def _is_as_read(made: TableDef) -> bool:
-    """Whether all that a table has besides its cells is a number, its key as text and a day, each from its own row."""
+def _is_as_read(context: Context, made: TableDef) -> bool:
+    """Whether all that a table has besides its cells is its key as text and a day, each from its own row."""
+    if made.expected is not None or is_referred_to(context, made):
+        return False  # its rows are numbered
     is_plain_day = made.date is None or (isinstance(made.date.node, Name) and not made.date.node.hops)
     is_plain_key = all(made.fields[key].type.base != "ref" for key in made.key)
     # what people enter is looked through again
@@ -153,8 +155,7 @@ def _plain(context: Context, made: TableDef) -> tuple[exp.Select, list[exp.Table
     single = sound if is_unique else without_duplicates(context, made, sound)
     if typed.is_of_run_before and single is sound:
         context.taken_over[made.name] = frozenset(places)
-    is_numbered = made.expected is not None or is_referred_to(context, made)
-    return _whole(context, made, single), lies_in if single is sound and not is_numbered else []
+    return _whole(context, made, single), lies_in if single is sound and _is_as_read(context, made) else []
 
 
 def _typed(context: Context, made: TableDef) -> _Typed | None:
@@ -169,12 +170,10 @@ def _taken_over(context: Context, made: TableDef) -> _Typed | None:
     before = context.before
     if (
         before is None
-        or not _is_as_read(made)
-        or made.expected is not None
+        or not _is_as_read(context, made)
         or context.unfolded(made)
-        or is_referred_to(context, made)
-        or not before.has_parts(before.file(made.name, context.pack.kinds))
-        or not before.has_same_targets(context.db, context.pack, made)
+        or not before.has_parts(before.file(made.name))
+        or not before.has_same_targets(context.db, made)
     ):
         return None
     view = table(f"{made.name}#before", "work")
@@ -257,7 +256,7 @@ def _check(context: Context, made: TableDef, raw: exp.Table, keeps_words: bool =
         query = left_join(query, target, on)
     if keeps_words:
         return context.make(f"{made.name}#checked", query)
-    return context.make(f"{made.name}#typed", query, context.beside(made))
+    return context.make(f"{made.name}#typed", query, context.beside(made) if _is_as_read(context, made) else ())
 
 
 def _count(context: Context, made: TableDef, loaded: Loaded) -> None:

@@ -41,9 +41,7 @@ def judge(family: Family, situations: list[dict[str, object]], bench: Bench) -> 
         again = _by_fixpoint(family, situation)
         # where rules disagree, what follows from them depends on their order, and the run stops anyway
         if answer != again and not (answer.conflicts and again.conflicts):
-            problems = Problems()
-            problems.add("E103", f"{family}, situation {situation}", family.verdicts[0].at)
-            raise Stop(problems)
+            raise Stop.of("E103", f"{family}, situation {situation}", family.verdicts[0].at)
     return answers
 
 

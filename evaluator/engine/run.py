@@ -46,7 +46,7 @@ from evaluator.sql.trees import column, ordered
 if TYPE_CHECKING:
     from evaluator.sql.spark import SparkDatabase
 
-SMALL = 4_000_000  # bytes of sheets that one thread is done with before several have begun
+SMALL = 1_000_000  # bytes of sheets that one thread is done with before several have begun
 REJECTS_SHOWN = 1000
 REASONS_SHOWN = 20
 Progress = Callable[[str], None]

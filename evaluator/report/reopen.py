@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from evaluator.data.history import kept_in, read_manifest, stored_as
+from evaluator.data.history import file_of, kept_in, read_manifest, stored_as
 from evaluator.diagnostics import Problems
 from evaluator.engine.entries import JUDGED, entered_columns
 from evaluator.engine.score import line_columns
@@ -61,8 +61,7 @@ def reopen(folder: Path, language: str | None = None) -> Iterator[PastRun]:
         database.places = [(source["file"], source["sheet"]) for source in manifest["data"]["sources"]]
         for made in pack.tables.values():
             kind = pack.kinds.get(made.name)
-            where = folder / ("subjects" if kind else "records") / f"{made.name}.parquet"
-            query = _as_computed(pack, made, kind, where)
+            query = _as_computed(pack, made, kind, file_of(folder, pack, made.name))
             view = exp.Create(this=table(made.name), kind="VIEW", expression=query)
             database.run(view)
         for kind in pack.kinds.values():

@@ -31,7 +31,7 @@ from evaluator.data.context import REJECTS
 from evaluator.data.hashes import digest, hash_of, hash_of_pack
 from evaluator.data.history import MANIFEST, stored_as
 from evaluator.data.sources import hashes_of
-from evaluator.diagnostics import Problems, Stop
+from evaluator.diagnostics import Stop
 from evaluator.engine.entries import JUDGED
 from evaluator.engine.rank import as_decimal
 from evaluator.engine.recall import recalled_table
@@ -100,9 +100,7 @@ def write_run(assessment: Assessment, out: Path) -> None:
         work.chmod(0o755)
         work.rename(out)
     except OSError as wrong:
-        problems = Problems()
-        problems.add("R109", f"{out} cannot be written: {wrong.strerror}", fix="name another --out")
-        raise Stop(problems) from None
+        raise Stop.of("R109", f"{out} cannot be written: {wrong.strerror}", fix="name another --out") from None
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -283,7 +281,7 @@ class _Writer:
         found = before.parts_touched(self.db, made, subject, places, PART)
         touched = {last if part < 0 else part for part in found}
         for part in touched:  # the others are checked as they are copied
-            before.check(before.file(made.name, ()) / f"part-{part:05}.parquet")
+            before.check(before.file(made.name) / f"part-{part:05}.parquet")
         return touched
 
     def _parts(self, kind: KindDef) -> int:

@@ -234,9 +234,7 @@ class _Reader:
     def _stated(self, values: dict[str, object]) -> Iterator[Condition]:
         """Give the conditions that were looked at, in the order written, each with what became of it."""
         if values.keys() != {gate.name for gate in self.made.gates}:
-            problems = Problems()
-            problems.add("R223", f"{self.run.folder / 'situations.parquet'}: {self.name} rests on other conditions")
-            raise Stop(problems)
+            raise Stop.of("R223", f"{self.run.folder / 'situations.parquet'}: {self.name} rests on other conditions")
         by_tests: dict[tuple[str, str], list[tuple[Gate, object]]] = {}
         for gate in self.made.gates:
             if gate.form == "index":

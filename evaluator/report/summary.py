@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluator.data.history import MANIFEST
-from evaluator.diagnostics import Problems, Stop, closest
+from evaluator.diagnostics import Stop, closest
 from evaluator.pack.definitions import Pack, RosterDef
 from evaluator.report.reopen import PastRun, reopen
 from evaluator.report.roster import read_roster, roster_csv, roster_json, roster_text, to_json
@@ -78,7 +78,5 @@ def _chosen(run: PastRun, wanted: str | None) -> list[RosterDef]:
     if not chosen:
         names = [roster.name for roster in known]
         near = closest(wanted, names)
-        problems = Problems()
-        problems.add("R203", f'{run.folder} has no roster "{wanted}"', fix=f"use {near or ', '.join(names)}")
-        raise Stop(problems)
+        raise Stop.of("R203", f'{run.folder} has no roster "{wanted}"', fix=f"use {near or ', '.join(names)}")
     return chosen

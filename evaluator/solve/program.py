@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import gcd
 from typing import Any, Literal
 
-from evaluator.diagnostics import Problems, Stop
+from evaluator.diagnostics import Stop
 
 Lit = int
 TRUE, FALSE = 1, -1
@@ -369,7 +369,5 @@ def _cp_sat() -> Any:
     try:
         from ortools.sat.python import cp_model
     except ImportError as wrong:
-        problems = Problems()
-        problems.add("R205", f"OR-Tools cannot be loaded: {wrong}")
-        raise Stop(problems) from None
+        raise Stop.of("R205", f"OR-Tools cannot be loaded: {wrong}") from None
     return cp_model

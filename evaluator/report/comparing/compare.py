@@ -47,10 +47,8 @@ def compare(before: Path, after: Path, language: str | None = None) -> Compariso
         place = Path(open_.enter_context(tempfile.TemporaryDirectory(prefix="evaluator-")))
         runs = Both(sides[0], sides[1], database, place)
         if not list(shared_kinds(runs)):
-            problems = Problems()
             kinds = [", ".join(side.pack.kinds) for side in sides]
-            problems.add("R211", f"{before} has {kinds[0]}, and {after} has {kinds[1]}")
-            raise Stop(problems)
+            raise Stop.of("R211", f"{before} has {kinds[0]}, and {after} has {kinds[1]}")
         return _Comparer(runs).comparison()
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlglot import exp
 
+from evaluator.data.history import file_of
 from evaluator.diagnostics import Stop
 from evaluator.engine.measure import linked_rows
 from evaluator.engine.rank import shown as sql_shown
@@ -80,7 +81,7 @@ class Side:
 
     def file(self, kind: str) -> Path:
         """Return the table of a kind, or the records of a table."""
-        return self.run.folder / ("subjects" if kind in self.pack.kinds else "records") / f"{kind}.parquet"
+        return file_of(self.run.folder, self.pack, kind)
 
     def state(self, rules: Pack) -> State:
         """Return this run's values under the names of a pack."""

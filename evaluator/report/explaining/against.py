@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
-from evaluator.diagnostics import Problems, Stop
+from evaluator.diagnostics import Stop
 from evaluator.pack.definitions import Pack
 from evaluator.report.explaining.document import Document, Part, called, document_of
 from evaluator.report.explaining.explain import Explainer, find_subject
@@ -59,9 +59,7 @@ def against(folder: Path, first: str, second: str, language: str | None = None) 
         found = [find_subject(run, subject) for subject in (first, second)]
         if found[0][0] is not found[1][0]:
             kinds = " and ".join(f"{key} is a {run.pack.label(kind.name)}" for kind, key in found)
-            problems = Problems()
-            problems.add("R207", kinds, fix="name two subjects of one kind")
-            raise Stop(problems)
+            raise Stop.of("R207", kinds, fix="name two subjects of one kind")
         a, b = (document_of(Explainer(run, kind, key).explanation()) for kind, key in found)
         lines = {line.name: line for line in b.lines}
         listed = [

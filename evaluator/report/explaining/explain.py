@@ -419,13 +419,11 @@ class Explainer:
     def _check_sum(self, line: LineDef, points: Decimal, found: list[Award]) -> None:
         summed = sum((award.awards.get(line.id, Decimal(0)) for award in found), Decimal(0))
         if summed != points:
-            problems = Problems()
-            problems.add(
+            raise Stop.of(
                 "E104",
                 f"awards of {self.kind.name} {self.key} in {line.id} sum to {summed}, not {points}",
                 line.at,
             )
-            raise Stop(problems)
 
     def _reckoning(self, line: LineDef, found: list[Award]) -> str:
         """Write how a line comes to its sum: base, count × points, or its expression with values."""

@@ -14,7 +14,7 @@ from sqlglot import exp
 
 from evaluator.data.chain import run_with_hash
 from evaluator.data.history import stored_as
-from evaluator.diagnostics import Problems, Stop
+from evaluator.diagnostics import Stop
 from evaluator.engine.awards import sid_of
 from evaluator.engine.decide import Bench
 from evaluator.engine.plan import Graph, Value
@@ -44,10 +44,8 @@ def case_from_run(folder: Path, run_folder: Path, subject: str, keeps_names: boo
     pack = as_given(load_pack(folder, for_cases=True))
     with reopen(run_folder) as run:
         if run.state.pack.name != pack.name:
-            problems = Problems()
             message = f"{run_folder} was written with the pack {run.state.pack.name}, and {folder} is {pack.name}"
-            problems.add("D301", message, fix="name a run of this pack")
-            raise Stop(problems)
+            raise Stop.of("D301", message, fix="name a run of this pack")
         kind, key = find_subject(run, subject)
         written = _Writing(run, kind, key, keeps_names).written()
     _leave_out_what_differs(pack, kind, written)

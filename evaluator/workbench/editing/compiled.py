@@ -116,9 +116,7 @@ def check_kind_named(pack: Pack, kind: str) -> None:
     """Raise Stop where a pack has no kind of a name."""
     if kind not in pack.kinds:
         near = closest(kind, pack.kinds)
-        problems = Problems()
-        problems.add("R231", f'{pack.name} has no kind "{kind}"', fix=f"use {near or ', '.join(pack.kinds)}")
-        raise Stop(problems)
+        raise Stop.of("R231", f'{pack.name} has no kind "{kind}"', fix=f"use {near or ', '.join(pack.kinds)}")
 
 
 def compiled_text(pack: Pack, year: int | None, kind: str | None, dialect: str) -> str:

@@ -13,7 +13,7 @@ from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
-from evaluator.diagnostics import Problems, Span, Stop
+from evaluator.diagnostics import Span, Stop
 from evaluator.engine.decide import Bench
 from evaluator.pack.check import load_pack
 from evaluator.pack.definitions import KindDef, Pack
@@ -75,9 +75,7 @@ def _year_of(folder: Path) -> int:
     except Stop:  # cases that are wrong tell no year
         year = None
     if year is None:
-        problems = Problems()
-        problems.add("R301", f"{folder} does not say which years it is for, and has no cases")
-        raise Stop(problems)
+        raise Stop.of("R301", f"{folder} does not say which years it is for, and has no cases")
     return year
 
 
