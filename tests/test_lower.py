@@ -19,6 +19,7 @@ from sayings import (
     case,
     column_size,
     half_away,
+    join,
     known_of,
     literal,
     months,
@@ -31,10 +32,11 @@ from evaluator.pack.check import load_pack
 from evaluator.pack.definitions import Formula, Pack
 from evaluator.pack.dialect import Wrong
 from evaluator.pack.expression import compile_expression
+from evaluator.pack.folding import folded
 from evaluator.pack.nodes import Node
 from evaluator.pack.types import Found, ParameterType, Type
 from evaluator.sql.duck import DuckDatabase
-from evaluator.sql.lower import Lowering
+from evaluator.sql.lower import Lowering, constant_of
 from evaluator.sql.rows import Rows
 from evaluator.sql.trees import named, table
 
@@ -53,6 +55,7 @@ parameters:
   begins: {is: {调研: 2021-01-31, 培训: 2020-02-29}}
   exactly: {is: {1: 11, 2.5: 22, -3: 33}, else: 0}
   of_truth: {is: {true: 7, false: -7.5}}
+  thin: {is: {甲: 0.0000004}, else: 0}
   band: {from: {-5: -1, 0: 0, 2.5: 2, 6: 5.25}, else: 99}
   bare_band: {from: {0: 0, 3: 2}}
   late: {up_to: {15: 迟到, 60: 半缺}, else: 缺席}
@@ -319,6 +322,59 @@ def test_every_expression_means_in_sql_what_it_says(bench: Bench, said: list[Sai
         assert node.type.base == one.type, one
         assert node.nullable or None not in wanted, one
         assert values == wanted, one
+
+
+KNOWN = [
+    condition("kind = '培训'", lambda row: row["kind"] == "培训"),
+    condition("level = '调研'", lambda row: row["kind"] == "调研"),
+    condition("kind <> '调研'", lambda row: row["kind"] != "调研"),
+    condition("s = '甲'", lambda row: row["s"] == "甲"),
+    condition("n = 15", lambda row: row["n"] == 15),
+    condition("y = -2.5", lambda row: known_of([row["y"]], lambda y: y == Fraction("-2.5"))),
+    condition("held = '2021-03-01'", lambda row: row["held"] == dt.date(2021, 3, 1)),
+    condition("p", lambda row: row["p"]),
+    condition("not q", lambda row: known_of([row["q"]], lambda q: not q)),
+    condition("peer.note = '甲'", lambda row: known_of([row["peer.note"]], lambda note: note == "甲")),
+]
+
+
+@settings(
+    max_examples=examples(150),
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.generate, Phase.shrink],
+    database=None,
+)
+@given(
+    st.sampled_from(["number", "number", "integer", "boolean", "text"]).flatmap(
+        lambda kind: WORDS.expressions(kind, 3)
+    ),
+    st.lists(st.sampled_from(KNOWN), min_size=1, max_size=3).map(lambda parts: join("and", parts)),
+)
+def test_an_expression_is_folded_to_what_it_is_where_the_condition_holds(bench: Bench, said: Said, where: Said) -> None:
+    node = folded(bench.compile(said.text), bench.compile(where.text), bench.pack.parameters)
+    (found,) = bench.stored([node])
+    there = [place for place, row in enumerate(bench.rows) if where.value(row) is True]
+    wanted = {place: as_stored(said.value(bench.rows[place]), said.type) for place in there}
+    assert {place: found[place] for place in there} == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "value"),
+    [
+        ("points_of(s) + 1", "s = '甲' and n > 0", 11),
+        ("rank_of(kind) * 2", "kind <> '调研'", 6),
+        ("n - half", "n = 15", "14.5"),
+        ("points_of(s)", "s = '丙'", "-0.000001"),
+        ("points_of(s)", "s = '甲' or n = 1", None),
+        ("points_of(s)", None, None),
+        ("thin(s)", "s = '甲'", None),  # it is rounded where it is looked up
+    ],
+)
+def test_what_a_condition_tells_is_a_constant(bench: Bench, text: str, where: str | None, value: object) -> None:
+    condition = None if where is None else bench.compile(where)
+    found = constant_of(folded(bench.compile(text), condition, bench.pack.parameters))
+    assert found == (None if value is None else Fraction(str(value)))
 
 
 def test_a_text_that_no_row_has_is_unknown(tmp_path: Path) -> None:

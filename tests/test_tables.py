@@ -17,12 +17,14 @@ import xlsxwriter
 from conftest import empty_folder, examples, write_csv, write_pack
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlglot import exp
 
 from evaluator import load_pack
 from evaluator.data.tables import load_tables
 from evaluator.diagnostics import Problems
 from evaluator.pack.definitions import Pack
 from evaluator.sql.duck import DuckDatabase
+from evaluator.sql.trees import table
 
 PACK = """
     pack: typing
@@ -452,6 +454,89 @@ def test_nothing_is_lost(pack: Pack, tmp_path: Path, acts: list[Any], visits: li
     visited = {row["#row"] for row in found.tables["visits"]}
     assert visited | found.reasons("visits").keys() == {*range(2, 2 + len(visits))}
     assert not visited & found.reasons("visits").keys()
+
+
+WORDS = """
+    pack: words
+    title: {zh: 词}
+    language: zh
+    period: {months: 12, ending: 12-31}
+    tables:
+      acts:
+        key: id
+        blanks: [无, －]
+        fields:
+          id:    integer
+          plain: {one_of: [好, 中, 差]}
+          late:  {one_of: [好, 中, 差], optional: true}
+          given: {one_of: [好, 中, 差], default: 中}
+          other: {one_of: {好: [优, ＡＢ], 中: [好的], 差: [中等]}, default: 差}
+          none:  {one_of: [无, 有], optional: true}
+          error: {one_of: ["#N/A", 有], optional: true}
+"""
+
+
+@pytest.mark.parametrize("is_clean", [True, False])
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_words_of_a_list(tmp_path: Path, form: str, is_clean: bool) -> None:
+    """As they are listed or not quite, for nothing, and others: the same from every kind of file."""
+    pack = load_pack(write_pack(tmp_path / "words", pack=WORDS))
+    names = ("id", "plain", "late", "given", "other", "none", "error")
+    rows = [
+        ("1", "好", "", "", "优", "无", "有"),
+        ("2", " 好 ", "差", "差", "AB", "有", ""),
+        ("3", "　中", "－", "无", "好的", "", " 有"),
+        ("4", "差", "中 ", "好", "中等", " 有", ""),
+        ("5", "无", "", "", "", "", ""),
+        ("6", "优", "", "", "", "", ""),
+        ("7", "好", "", "坏", "", "", "#N/A"),
+    ]
+    (tmp_path / "data").mkdir()
+    rows = rows[:4] if is_clean else rows
+    if form == "csv":
+        write_csv(tmp_path / "data" / "acts.csv", names, rows)
+    else:
+        columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+        pq.write_table(pa.table(columns), tmp_path / "data" / "acts.parquet")
+    found = read(pack, tmp_path / "data")
+    listed = [tuple(row[name] for name in names) for row in found.tables["acts"]]
+    assert listed == [
+        (1, "好", "", "中", "好", "", "有"),
+        (2, "好", "差", "差", "好", "有", ""),
+        (3, "中", "", "中", "中", "", "有"),
+        (4, "差", "中", "好", "差", "有", ""),
+    ]
+    assert [reject[4:] for reject in found.rejects] == ([] if is_clean else [
+        ("plain", "", "empty"), ("plain", "优", "not one of 好, 中, 差"),
+        ("error", "#N/A", "an error of the workbook"), ("given", "坏", "not one of 好, 中, 差"),
+    ])  # fmt: skip
+
+
+@settings(max_examples=examples(60), deadline=None)
+@given(st.lists(st.one_of(st.integers(-4, 60), st.integers(-(10**12), 10**12)), max_size=40), st.booleans())
+def test_a_key_twice_is_found_in_whatever_way_it_is_looked_for(numbers: list[int], is_map: bool) -> None:
+    db = DuckDatabase(threads=1)
+    try:
+        db.connection.execute("create table work.t as select unnest($1::bigint[]) as k", [numbers])
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("evaluator.sql.duck.MANY", 1 if is_map else 10**6)
+            rows = exp.select(exp.Star()).from_(table("t", "work"))
+            assert db.has_twice(rows, ["k"], is_integer=True) == (len(set(numbers)) < len(numbers))
+    finally:
+        db.close()
+
+
+@settings(max_examples=examples(60), deadline=None)
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), min_size=1, unique=True))
+def test_listed_words_compare_as_text_does(words: list[str]) -> None:
+    db = DuckDatabase(threads=1)
+    try:
+        kind = db.listing(words).sql("duckdb")
+        db.connection.execute(f"create table t as select unnest($1::text[]) as w, cast(w as {kind}) as k", [words])
+        found = db.connection.execute("select list(w order by k), list(w order by w), max(k)::text from t").fetchall()
+        assert found == [(sorted(words, key=str.encode), sorted(words, key=str.encode), max(words, key=str.encode))]
+    finally:
+        db.close()
 
 
 def test_rows_twice_where_a_field_is_called_reason(tmp_path: Path) -> None:

@@ -144,6 +144,13 @@ def checked(f: FieldDef, words: SQL) -> tuple[SQL, SQL]:
     return value, choose(branches, cast(exp.Null(), "TEXT"))
 
 
+def is_told_by_null(f: FieldDef) -> bool:
+    """Whether a cell is faulty just where it has no value: it must have one, and no fault leaves one."""
+    if f.is_optional or f.default is not None or not f.spellings.keys().isdisjoint(EXCEL_ERRORS):
+        return False
+    return len(f.by) == 1 if f.type.base == "ref" else f.type.base != "text" or bool(f.spellings)
+
+
 def resolved(f: FieldDef, words: SQL, joins: list[tuple[SQL, SQL]]) -> tuple[SQL, SQL]:
     """Return the row a cell refers to, and what is wrong with it; a name borne twice refers to nobody.
 

@@ -16,10 +16,10 @@ from evaluator.data.run_before import RunBefore
 from evaluator.data.sheets import Sheet
 from evaluator.diagnostics import Problems
 from evaluator.doing import Doing
-from evaluator.pack.definitions import OTHERS, Pack, TableDef, subject_of
+from evaluator.pack.definitions import OTHERS, FieldDef, Pack, TableDef, subject_of
 from evaluator.pack.windows import counted_from
 from evaluator.sql.backend import Database
-from evaluator.sql.rows import Rows
+from evaluator.sql.rows import PLACE, Rows
 from evaluator.sql.trees import SQL, both, cast, column, is_null, table, text, type_named
 
 REJECTS = table("rejects", "work")
@@ -67,7 +67,7 @@ class Context:
 
     def stored(self, made: TableDef) -> list[str]:
         """Return the columns a table has before anything is computed: its place, its fields, its lists of names."""
-        return ["#src", "#row", *(f.name for f in made.fields.values() if not f.is_derived), *self.lists(made)]
+        return [*PLACE, *(f.name for f in made.fields.values() if not f.is_derived), *self.lists(made)]
 
     def sheets_of(self, made: TableDef) -> list[int]:
         """Return the numbers of the sheets a table is read from: those named as it says, or as its patterns say."""
@@ -85,6 +85,13 @@ class Context:
         """Return the columns of text that names or values will be unfolded from, each with its type in SQL."""
         labels = {f"{u.name}#{label}#text": label for u in self.unfolded(made) if u.unfold for label in u.unfold.lists}
         return {name: "TEXT[]" if label == OTHERS else "TEXT" for name, label in labels.items()}
+
+    def listing(self, f: FieldDef) -> exp.DataType | None:
+        """Return the type in which the values of a field take less room than as text; None where there is none."""
+        if not f.spellings or f.type.base != "text":
+            return None
+        others = {str(f.default)} if f.default is not None else {""} if f.is_optional else set()
+        return self.db.listing({*f.spellings.values(), *others})
 
     def beside(self, made: TableDef) -> list[str]:
         """Return the columns by which rows are kept together."""

@@ -6,7 +6,7 @@ from sqlglot import exp
 
 from evaluator.data.context import Context, refused
 from evaluator.pack.check_tables import tables_read
-from evaluator.pack.definitions import TableDef
+from evaluator.pack.definitions import Pack, TableDef
 from evaluator.sql.rows import packed_place
 from evaluator.sql.trees import (
     SQL,
@@ -29,7 +29,7 @@ from evaluator.sql.trees import (
 
 def numbered(context: Context, made: TableDef, typed: exp.Select) -> exp.Select:
     """Add #sid and #key."""
-    if made.expected is not None or is_referred_to(context, made):
+    if is_numbered(context.pack, made):
         sid: SQL = cast(row_number([ordered(column(k, "t")) for k in made.key]), "BIGINT")
     else:  # nothing reads the order, and numbering by place spares sorting
         sid = packed_place("t")
@@ -46,17 +46,16 @@ def keyed(made: TableDef, rows: SQL, alias: str) -> tuple[SQL, exp.Select]:
     return _key_text(made, alias), _with_keys(made, exp.select().from_(rows, copy=False), alias)
 
 
+def has_key_twice(context: Context, made: TableDef, rows: exp.Select) -> bool:
+    """Whether two rows have the same key."""
+    is_integer = [made.fields[key].type.base for key in made.key] == ["integer"]
+    return context.db.has_twice(rows, made.key, is_integer)
+
+
 def without_duplicates(context: Context, made: TableDef, typed: exp.Select) -> exp.Select:
     """Keep the first of rows that are the same in everything; reject all rows that only share their key."""
     keys = [column(k, "c") for k in made.key]
-    twice = (
-        exp.select(*keys)
-        .from_(typed.subquery("c", copy=False), copy=False)
-        .group_by(*(k.copy() for k in keys), copy=False)
-        .having(exp.GT(this=exp.Count(this=exp.Star()), expression=number(1)), copy=False)
-        .limit(1, copy=False)
-    )
-    if not context.db.rows(twice):
+    if not has_key_twice(context, made, typed):
         return typed
     stored = context.stored(made)
     content = call("row", *(column(n, "c") for n in stored if n not in ("#src", "#row")))
@@ -88,10 +87,15 @@ def without_duplicates(context: Context, made: TableDef, typed: exp.Select) -> e
     )
 
 
-def is_referred_to(context: Context, made: TableDef) -> bool:
-    """Whether rows of other tables lead to this one's, or it is judged."""
-    others = context.pack.tables.values()
-    return made.name in context.pack.kinds or any(made.name in tables_read(other) for other in others)
+def is_numbered(pack: Pack, made: TableDef) -> bool:
+    """Whether rows are numbered by their key: they are judged, others lead to them, or some are filled in."""
+    others = pack.tables.values()
+    return made.expected is not None or made.name in pack.kinds or any(made.name in tables_read(o) for o in others)
+
+
+def is_numbered_by_place(pack: Pack, made: TableDef) -> bool:
+    """Whether the number of a row says no more than where it stands in its file."""
+    return made.unfold is None and not is_numbered(pack, made)
 
 
 def _with_keys(made: TableDef, query: exp.Select, alias: str) -> exp.Select:

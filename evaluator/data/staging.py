@@ -11,7 +11,7 @@ from evaluator.data.context import Context
 from evaluator.data.loading import load, unload
 from evaluator.data.sheets import Sheet, clean
 from evaluator.diagnostics import Cell, closest
-from evaluator.pack.definitions import TableDef
+from evaluator.pack.definitions import FieldDef, TableDef
 from evaluator.sql.lower import sql_type
 from evaluator.sql.trees import SQL, cast, choose, column, named, number, table, text, union_all
 
@@ -106,7 +106,7 @@ def _stage(context: Context, made: TableDef, place: int) -> exp.Select | None:
     ]
     outer: list[SQL] = [column("#src", "t"), column("#row", "t")]
     for name, heading in wanted:
-        inside, outside = _cells(made, name, heading, kinds)
+        inside, outside = _cells(context, made, name, heading, kinds)
         inner += inside
         outer += outside
     for name, kind in context.lists(made).items():
@@ -153,7 +153,9 @@ def _no_column(context: Context, place: int, what: str, headings: tuple[str, ...
     context.problems.add("D103", f"no column for {what}", Cell(file, sheet_name, 0, headings[0]), fix)
 
 
-def _cells(made: TableDef, name: str, heading: str | None, kinds: dict[str, str]) -> tuple[list[SQL], list[SQL]]:
+def _cells(
+    context: Context, made: TableDef, name: str, heading: str | None, kinds: dict[str, str]
+) -> tuple[list[SQL], list[SQL]]:
     """Return one column of a sheet, inside and outside: its text, for rejects, and its typed value.
 
     Refs and lists of names stay text until the rows they lead to are known.
@@ -172,7 +174,21 @@ def _cells(made: TableDef, name: str, heading: str | None, kinds: dict[str, str]
     inner = [named(_words(made, heading, native, f.spellings if f is not None else ()), f"{name}#text")]
     if f is None or kind is None:
         return inner, [shown]
-    return inner, [shown, named(parsed(kind, f.spellings, shown.copy()), name)]
+    value = parsed(kind, f.spellings, shown.copy())
+    listing = _listing(context, made, f) if native == "text" else None
+    if listing is not None:  # most words are as they are listed, which is found out at once
+        inner.append(named(exp.TryCast(this=cell, to=listing), name))
+        value = exp.Coalesce(this=column(name, "t"), expressions=[exp.Cast(this=value, to=listing.copy())])
+    return inner, [shown, named(value, name)]
+
+
+def _listing(context: Context, made: TableDef, f: FieldDef) -> exp.DataType | None:
+    """Return the type of a listed word, where no word of the list is written for another one or for nothing."""
+    blanks = ["", *map(clean, made.model.blanks)]
+    words = set(f.spellings.values())
+    if not words or any(f.spellings.get(word) != word or word in blanks for word in words):
+        return None
+    return context.db.listing(words)
 
 
 def _cell(heading: str) -> SQL:

@@ -16,11 +16,11 @@ from sqlglot import exp
 
 from evaluator.data.amending import amended, check_tables_claimed, note_misfits, places_claimed
 from evaluator.data.appeals import Amendments, Place
-from evaluator.data.cells import checked, resolved
+from evaluator.data.cells import checked, is_told_by_null, resolved
 from evaluator.data.context import REJECTS, Context, Loaded, refused
 from evaluator.data.deriving import derived
 from evaluator.data.expected import with_expected
-from evaluator.data.keys import is_referred_to, numbered, without_duplicates
+from evaluator.data.keys import has_key_twice, is_numbered, numbered, without_duplicates
 from evaluator.data.lookups import check_lookups
 from evaluator.data.past_results import keep_sound_results
 from evaluator.data.run_before import RunBefore
@@ -34,10 +34,11 @@ from evaluator.pack.definitions import Pack, TableDef
 from evaluator.pack.derivation import Derivation, Making
 from evaluator.pack.nodes import Name
 from evaluator.sql.backend import Database
-from evaluator.sql.rows import at_places
+from evaluator.sql.rows import PLACE, at_places, packed_place, unpacked
 from evaluator.sql.trees import (
     SQL,
     both,
+    cast,
     column,
     either,
     holds,
@@ -114,8 +115,8 @@ def _make(context: Context, step: Making) -> None:
 
 def _is_as_read(context: Context, made: TableDef) -> bool:
     """Whether all that a table has besides its cells is its key as text and a day, each from its own row."""
-    if made.expected is not None or is_referred_to(context, made):
-        return False  # its rows are numbered
+    if is_numbered(context.pack, made):
+        return False
     is_plain_day = made.date is None or (isinstance(made.date.node, Name) and not made.date.node.hops)
     is_plain_key = all(made.fields[key].type.base != "ref" for key in made.key)
     # what people enter is looked through again
@@ -124,9 +125,13 @@ def _is_as_read(context: Context, made: TableDef) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Typed:
-    """Typed rows of a table in which nothing is wrong; those at the places `apart` are not among them."""
+    """Typed rows of a table in which nothing is wrong; those at the places `apart` are not among them.
+
+    `lies_in` is the table in which they take the room they take.
+    """
 
     rows: exp.Table
+    lies_in: exp.Table
     apart: frozenset[Place] = frozenset()
     is_of_run_before: bool = False
 
@@ -141,13 +146,13 @@ def _plain(context: Context, made: TableDef) -> tuple[exp.Select, list[exp.Table
         sound = _sound(context, made, table(made.name, "raw"))
         unstage(context, made)
         return _whole(context, made, without_duplicates(context, made, sound)), []
-    lies_in = [typed.rows]
+    lies_in = [typed.lies_in]
     sound = _stored(context, made, typed.rows)
     is_unique = typed.is_of_run_before  # as that run found
     if places or context.amendments.of(made.name):
         mended = context.make(f"{made.name}#mended", _sound(context, made, _raw_at(context, made, places)))
         others = sound.where(exp.Not(this=at_places("c", places - typed.apart)), copy=False)
-        is_unique = is_unique and not _has_key_twice(context, made, others, mended)
+        is_unique = is_unique and not _shares_key(context, made, others, mended)
         both_parts = union_all([others, _stored(context, made, mended)])
         sound = exp.select(exp.Star()).from_(both_parts.subquery("u", copy=False), copy=False)
         lies_in.append(mended)
@@ -160,9 +165,16 @@ def _plain(context: Context, made: TableDef) -> tuple[exp.Select, list[exp.Table
 
 def _typed(context: Context, made: TableDef) -> _Typed | None:
     """Return the rows of the sheets, without the words of their cells; None where something is wrong with them."""
-    rows = _check(context, made, table(made.name, "raw"), keeps_words=False)
-    is_faulty = context.db.count(exp.alias_(rows, "c", table=True), column("#faulty", "c"))
-    return None if is_faulty else _Typed(rows)
+    packed = _check(context, made, table(made.name, "raw"), keeps_words=False)
+    if context.db.count(exp.alias_(packed, "c", table=True), column("#faulty", "c")):
+        return None
+    columns: list[SQL] = [named(part, name) for name, part in zip(PLACE, unpacked(column("#place", "c")), strict=True)]
+    for name in context.stored(made)[len(PLACE) :]:
+        is_listed = name in made.fields and context.listing(made.fields[name])
+        columns.append(named(cast(column(name, "c"), "TEXT"), name) if is_listed else column(name, "c"))
+    rows = table(f"{made.name}#read", "work")
+    context.db.view(rows, exp.select(*columns).from_(exp.alias_(packed, "c", table=True), copy=False))
+    return _Typed(rows, packed)
 
 
 def _taken_over(context: Context, made: TableDef) -> _Typed | None:
@@ -178,7 +190,7 @@ def _taken_over(context: Context, made: TableDef) -> _Typed | None:
         return None
     view = table(f"{made.name}#before", "work")
     context.db.view(view, before.rows(made))
-    return _Typed(view, before.touched.get(made.name, frozenset()), is_of_run_before=True)
+    return _Typed(view, view, before.touched.get(made.name, frozenset()), is_of_run_before=True)
 
 
 def _places(context: Context, made: TableDef, typed: _Typed) -> set[Place] | None:
@@ -197,15 +209,13 @@ def _raw_at(context: Context, made: TableDef, places: Collection[Place]) -> exp.
     return context.make(f"{made.name}#few", query)
 
 
-def _has_key_twice(context: Context, made: TableDef, others: exp.Select, mended: exp.Table) -> bool:
+def _shares_key(context: Context, made: TableDef, others: exp.Select, mended: exp.Table) -> bool:
     """Whether rows as they are amended share a key with each other, or with one of the others."""
-    keys = [column(key, "m") for key in made.key]
     rows = exp.alias_(mended, "m", table=True)
-    twice = exp.select(*keys).from_(rows, copy=False).group_by(*(key.copy() for key in keys), copy=False)
-    twice = twice.having(exp.GT(this=exp.Count(this=exp.Star()), expression=number(1)), copy=False)
     same = both(*(exp.EQ(this=column(key, "o"), expression=column(key, "m")) for key in made.key))
-    shared = exp.select(number(1)).from_(others.subquery("o"), copy=False).join(rows.copy(), on=same, copy=False)
-    return any(context.db.rows(query.limit(1, copy=False)) for query in (twice, shared))
+    shared = exp.select(number(1)).from_(others.subquery("o"), copy=False).join(rows, on=same, copy=False)
+    alone = exp.select(exp.Star()).from_(rows.copy(), copy=False)
+    return has_key_twice(context, made, alone) or bool(context.db.rows(shared.limit(1, copy=False)))
 
 
 def _stored(context: Context, made: TableDef, rows: exp.Table) -> exp.Select:
@@ -234,20 +244,26 @@ def _sound(context: Context, made: TableDef, raw: exp.Table) -> exp.Select:
 
 
 def _check(context: Context, made: TableDef, raw: exp.Table, keeps_words: bool = True) -> exp.Table:
-    """Make the table of values and faults of every raw row; without the words of its cells only of whether it has any.
+    """Make the table of values and faults of every raw row.
 
-    Words and faults of clean data would take more memory than the values.
+    Words and faults of clean data would take more memory than the values. Without the words of its cells there is only
+    whether a row has any fault, its place is one number, and listed words take the room of their number.
     """
     joins: list[tuple[SQL, SQL]] = []
-    columns: list[SQL] = [column("#src", "r"), column("#row", "r")]
+    columns: list[SQL] = [column(name, "r") for name in PLACE] if keeps_words else [named(packed_place("r"), "#place")]
     faults: list[SQL] = []
     for f in made.fields.values():
         if f.is_derived:
             continue
         words = column(f"{f.name}#text", "r")
         value, fault = resolved(f, words, joins) if f.type.base == "ref" else checked(f, words)
+        if not keeps_words and (listing := context.listing(f)):
+            value = exp.Cast(this=value, to=listing)
         columns += [named(value, f.name), *([words] if keeps_words else [])]
-        faults.append(named(fault, f"{f.name}#fault") if keeps_words else exp.Not(this=is_null(exp.paren(fault))))
+        if keeps_words:
+            faults.append(named(fault, f"{f.name}#fault"))
+        else:
+            faults.append(is_null(value) if is_told_by_null(f) else exp.Not(this=is_null(exp.paren(fault))))
     columns += [column(name, "r") for name in context.lists(made)]
     if not keeps_words:
         faults = [named(either(*faults), "#faulty")]

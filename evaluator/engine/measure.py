@@ -9,11 +9,12 @@ from sqlglot import exp
 from evaluator.engine.plan import Value
 from evaluator.engine.state import State, points_column
 from evaluator.pack.definitions import AggregateDef, KindDef, LineDef, is_dated
+from evaluator.pack.folding import folded
 from evaluator.pack.types import NUMBER
 from evaluator.sql.aggregates import aggregated, filtered, without_rows
-from evaluator.sql.lower import Lowering
+from evaluator.sql.lower import Lowering, constant_of
 from evaluator.sql.rows import Rows, linked, packed_place
-from evaluator.sql.trees import SQL, both, cast, choose, column, is_null, named, number, ordered, table, window
+from evaluator.sql.trees import SQL, both, cast, choose, column, is_null, named, number, ordered, table, wide, window
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +58,16 @@ def _pass(
         if value.part == "sum":
             assert made.operand is not None
             line = lines[value.name]
-            award = lowering.stored(made.operand, NUMBER)
-            selected.append(named(cast(filtered(exp.Count(this=exp.Star()), condition), "BIGINT"), f"n.{line.id}"))
-            selected.append(named(cast(filtered(exp.Sum(this=award), condition), "BIGINT"), f"sum.{line.id}"))
+            operand = made.operand.node
+            if made.where is not None and not operand.nullable:
+                operand = folded(operand, made.where.node, state.pack.parameters)
+            award = lowering.stored(operand, NUMBER)
+            count = filtered(exp.Count(this=exp.Star()), condition)
+            selected.append(named(cast(count.copy(), "BIGINT"), f"n.{line.id}"))
+            sum_ = filtered(exp.Sum(this=award), condition)
+            if constant_of(operand) is not None:  # every record is worth the same
+                sum_ = exp.Mul(this=wide(count), expression=award.copy())
+            selected.append(named(cast(sum_, "BIGINT"), f"sum.{line.id}"))
             columns += [(f"n.{line.id}", number(0)), (f"sum.{line.id}", number(0))]
             if made.operand.node.nullable:
                 selected.append(named(filtered(exp.CountIf(this=is_null(award)), condition), f"doubt.{line.id}"))

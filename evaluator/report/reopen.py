@@ -12,6 +12,7 @@ from typing import Any
 from sqlglot import exp
 
 from evaluator.data.history import file_of, kept_in, read_manifest, stored_as
+from evaluator.data.keys import is_numbered_by_place
 from evaluator.diagnostics import Problems
 from evaluator.engine.entries import JUDGED, entered_columns
 from evaluator.engine.score import line_columns
@@ -22,6 +23,7 @@ from evaluator.pack.in_force import as_in_force
 from evaluator.pack.types import INTEGER, NUMBER, Type
 from evaluator.sql.backend import Database
 from evaluator.sql.duck import DuckDatabase
+from evaluator.sql.rows import PLACE, packed
 from evaluator.sql.trees import SQL, column, named, parquet, table, text
 
 
@@ -84,10 +86,10 @@ def _judged(database: Database, kind: KindDef, line: LineDef, folder: Path) -> e
 
 def _as_computed(pack: Pack, made: TableDef, kind: KindDef | None, file: Path) -> exp.Select:
     """Return a table of the run folder in the form the engine computes with."""
-    columns: list[SQL] = [
-        named(column("sid", "f"), "#sid"), named(column("key", "f"), "#key"),
-        named(column("source", "f"), "#src"), named(column("row", "f"), "#row"),
-    ]  # fmt: skip
+    place = column("source", "f"), column("row", "f")
+    sid = packed(*place) if is_numbered_by_place(pack, made) else column("sid", "f")
+    columns: list[SQL] = [named(sid, "#sid"), named(column("key", "f"), "#key")]
+    columns += [named(part.copy(), name) for part, name in zip(place, PLACE, strict=True)]
     for field in made.fields.values():
         if field.type.base == "ref":
             columns.append(named(column(f"{field.name}#", "f"), field.name))

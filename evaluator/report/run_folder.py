@@ -30,6 +30,7 @@ from evaluator.data.chain import manifest_hash
 from evaluator.data.context import REJECTS
 from evaluator.data.hashes import digest, hash_of, hash_of_pack
 from evaluator.data.history import MANIFEST, stored_as
+from evaluator.data.keys import is_numbered_by_place
 from evaluator.data.sources import hashes_of
 from evaluator.diagnostics import Stop
 from evaluator.engine.entries import JUDGED
@@ -251,7 +252,8 @@ class _Writer:
             self.db.write(everything, self.folder / "judged" / f"{kind.name}.parquet")
 
     def _records(self, made: TableDef) -> None:
-        query = exp.select(named(column("#sid", "r"), "sid"), named(column("#key", "r"), "key"))
+        number_of = [] if is_numbered_by_place(self.pack, made) else [named(column("#sid", "r"), "sid")]
+        query = exp.select(*number_of, named(column("#key", "r"), "key"))
         query = self._fields(made, "r", query.from_(exp.alias_(table(made.name), "r", table=True)))
         query = query.select(named(column("#src", "r"), "source"), named(column("#row", "r"), "row"))
         if made.unfold is not None:

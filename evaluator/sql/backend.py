@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from sqlglot import exp
 
 from evaluator.diagnostics import Cell, Stop
-from evaluator.sql.trees import SEPARATOR, SQL
+from evaluator.sql.trees import SEPARATOR, SQL, column, number
 
 
 class Database(ABC):
@@ -77,6 +77,21 @@ class Database(ABC):
         """Count rows."""
         query = exp.select(exp.Count(this=exp.Star())).from_(name, copy=False)
         return int(self.value(query.where(where) if where is not None else query))
+
+    def listing(self, words: Collection[str]) -> exp.DataType | None:
+        """Return a type that holds these words alone, in a byte or two each; None where it has none.
+
+        It compares and sorts as text does.
+        """
+        return None
+
+    def has_twice(self, rows: exp.Select, columns: Sequence[str], is_integer: bool = False) -> bool:
+        """Whether two rows have the same values in some columns, or in a single one of integers."""
+        keys = [column(name, "c") for name in columns]
+        query = exp.select(*keys).from_(rows.subquery("c"), copy=False)
+        query = query.group_by(*(key.copy() for key in keys), copy=False)
+        query = query.having(exp.GT(this=exp.Count(this=exp.Star()), expression=number(1)), copy=False)
+        return bool(self.rows(query.limit(1, copy=False)))
 
     def cell(self, source: Any, row: Any, column: str = "") -> Cell:
         """Return the place of a record in its file."""

@@ -9,7 +9,7 @@ import signal
 import socket
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -18,10 +18,11 @@ from sqlglot import exp
 
 from evaluator.diagnostics import Cell, Stop
 from evaluator.sql.backend import Database
-from evaluator.sql.trees import SQL, call, cast, column, named, ordered, text
+from evaluator.sql.trees import SQL, call, cast, column, named, number, ordered, text
 
 _TABLE = re.compile(r"""['"]([^'"]+\.parquet)(?:/\*\.parquet)?['"]""")
 MEMORY, MEMORY_A_CORE = 1500, 125  # megabytes
+MANY, MOST_BITS_A_ROW = 100_000, 64  # keys that are marked in a map
 
 
 class _Interrupts:
@@ -83,6 +84,7 @@ class DuckDatabase(Database):
         for schema in ("raw", "data", "work"):
             self.connection.execute(f"create schema {schema}")
         self.interrupts = _Interrupts(self.connection)
+        self.listings: dict[tuple[str, ...], exp.DataType] = {}
 
     def run(self, query: SQL, parameters: object = None) -> duckdb.DuckDBPyConnection:
         """Run a query; what a user can mend comes back as Stop."""
@@ -101,6 +103,29 @@ class DuckDatabase(Database):
             rows = exp.select(exp.Star()).from_(query.subquery("q", copy=False), copy=False)
             query = rows.order_by(*(ordered(column(one, "q")) for one in beside), copy=False)
         self.run(exp.Create(this=name, kind="TABLE", expression=query, replace=True))
+
+    def listing(self, words: Collection[str]) -> exp.DataType:
+        """Return the ENUM of these words, which are declared in the order in which text sorts."""
+        ordered_words = tuple(sorted(words, key=str.encode))
+        if ordered_words not in self.listings:
+            kind = exp.DataType(this=exp.DataType.Type.USERDEFINED, kind=f"words{len(self.listings)}")
+            listed = ", ".join(text(word).sql("duckdb") for word in ordered_words)
+            self.connection.execute(f"create type {kind.sql('duckdb')} as enum ({listed})")
+            self.listings[ordered_words] = kind
+        return self.listings[ordered_words].copy()
+
+    def has_twice(self, rows: exp.Select, columns: Sequence[str], is_integer: bool = False) -> bool:
+        """Whether two rows have the same values in some columns, or in a single one of integers.
+
+        Integers that lie close together are marked in a map of bits, in a tenth of the time.
+        """
+        key, source = column(columns[0], "c"), rows.subquery("c")
+        counts = [exp.Count(this=exp.Star()), exp.Count(this=key), exp.Min(this=key), exp.Max(this=key)]
+        there, known, first, last = self.rows(exp.select(*counts).from_(source))[0] if is_integer else (0, 0, 0, 0)
+        if there < MANY or known < there or last - first >= MOST_BITS_A_ROW * there:
+            return super().has_twice(rows, columns)
+        marked = call("bit_count", call("bitstring_agg", key.copy(), number(first), number(last)))
+        return int(self.value(exp.select(marked).from_(source.copy()))) < int(there)
 
     def view(self, name: exp.Table, query: exp.Query) -> None:
         """Name a query."""
@@ -122,7 +147,8 @@ class DuckDatabase(Database):
 
     def described(self, query: exp.Query) -> dict[str, str]:
         """Return the columns of a query's rows with their types."""
-        return {str(name): str(kind) for name, kind, *_ in self.rows(exp.Describe(this=query.copy()))}
+        found = {str(name): str(kind) for name, kind, *_ in self.rows(exp.Describe(this=query.copy()))}
+        return {name: "VARCHAR" if kind.startswith("ENUM(") else kind for name, kind in found.items()}
 
     def write(self, query: exp.Query, file: Path) -> None:
         """Write a query's rows, in their order, to a Parquet or CSV file with fixed settings."""

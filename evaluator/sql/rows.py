@@ -85,10 +85,17 @@ class Rows:
         return [cast(column("#src", self.alias), "TEXT"), cast(column("#row", self.alias), "TEXT")]
 
 
+PLACE = ("#src", "#row")
+
+
 def packed_place(alias: str) -> SQL:
     """Return source and row of a record as one number, which orders records as they stand in their files."""
-    source = exp.Mul(this=column("#src", alias), expression=number(_ROWS))
-    return exp.Add(this=source, expression=column("#row", alias))
+    return packed(*(column(name, alias) for name in PLACE))
+
+
+def packed(source: SQL, row: SQL) -> SQL:
+    """Return a place as one number."""
+    return exp.Add(this=exp.Mul(this=source, expression=number(_ROWS)), expression=row)
 
 
 def at_places(alias: str, places: Iterable[tuple[int, int]], source: str = "#src", row: str = "#row") -> exp.Paren:
@@ -107,7 +114,7 @@ def at_places(alias: str, places: Iterable[tuple[int, int]], source: str = "#src
 
 
 def unpacked(place: SQL) -> tuple[SQL, SQL]:
-    """Return source and row from what `packed_place` made of them."""
+    """Return source and row from what `packed` made of them."""
     return exp.IntDiv(this=place, expression=number(_ROWS)), exp.Mod(this=place.copy(), expression=number(_ROWS))
 
 
