@@ -114,7 +114,7 @@ FIELDS = [
 
 @pytest.fixture(scope="module")
 def db() -> Iterator[DuckDatabase]:
-    made = DuckDatabase(threads=1)
+    made = DuckDatabase(is_small=True)
     made.connection.execute(
         'create table data.member ("#sid" bigint, id text, p boolean, a boolean, b boolean, x bigint, n bigint,'
         " role text)"

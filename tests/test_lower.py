@@ -117,7 +117,7 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         folder.joinpath("pack.yaml").write_text(PACK, encoding="utf-8")
         self.pack = load_pack(folder)
-        self.db = DuckDatabase(threads=1)
+        self.db = DuckDatabase(is_small=True)
         self.db.places = [("台账.csv", "")]
         place = '"#sid" bigint, "#src" bigint, "#row" bigint, id text'
         run = self.db.connection

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import ROOT, history_of, locked, rows_of, shared_folder
+from conftest import ROOT, bytes_of, history_of, locked, rows_of, shared_folder
 from explained import adds_up, quick, says_what_is_stored
 from python_calamine import CalamineWorkbook
 
@@ -151,6 +151,18 @@ def place_run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
                 data = ROOT / "fixtures" / place / str(year)
                 evaluator.run(ROOT / "rules" / place, data, year, folder, history_of(folders, year))
     return place, folders
+
+
+def test_what_is_done_for_much_data_leaves_the_same_bytes(
+    place_run: tuple[str, dict[int, Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, folders = place_run
+    year = max(folders)
+    monkeypatch.setattr("evaluator.engine.run.SMALL", 0)
+    monkeypatch.setattr("evaluator.sql.duck.MANY", 1)
+    pack, data = ROOT / "rules" / place, ROOT / "fixtures" / place / str(year)
+    again = evaluator.run(pack, data, year, tmp_path / "run", history_of(folders, year))
+    assert bytes_of(again) == bytes_of(folders[year])
 
 
 def test_no_row_is_rejected_and_all_figures_are_met(place_run: tuple[str, dict[int, Path]]) -> None:

@@ -515,7 +515,7 @@ def test_words_of_a_list(tmp_path: Path, form: str, is_clean: bool) -> None:
 @settings(max_examples=examples(60), deadline=None)
 @given(st.lists(st.one_of(st.integers(-4, 60), st.integers(-(10**12), 10**12)), max_size=40), st.booleans())
 def test_a_key_twice_is_found_in_whatever_way_it_is_looked_for(numbers: list[int], is_map: bool) -> None:
-    db = DuckDatabase(threads=1)
+    db = DuckDatabase()
     try:
         db.connection.execute("create table work.t as select unnest($1::bigint[]) as k", [numbers])
         with pytest.MonkeyPatch.context() as patch:
@@ -529,7 +529,7 @@ def test_a_key_twice_is_found_in_whatever_way_it_is_looked_for(numbers: list[int
 @settings(max_examples=examples(60), deadline=None)
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), min_size=1, unique=True))
 def test_listed_words_compare_as_text_does(words: list[str]) -> None:
-    db = DuckDatabase(threads=1)
+    db = DuckDatabase()
     try:
         kind = db.listing(words).sql("duckdb")
         db.connection.execute(f"create table t as select unnest($1::text[]) as w, cast(w as {kind}) as k", [words])

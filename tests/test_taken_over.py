@@ -99,6 +99,13 @@ def data(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def much_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do what is done for much data."""
+    monkeypatch.setattr("evaluator.engine.run.SMALL", 0)
+    monkeypatch.setattr("evaluator.sql.duck.MANY", 1)
+
+
 @pytest.fixture
 def published(pack: Path, data: Path, tmp_path: Path) -> Path:
     return evaluator.run(pack, data, 2023, tmp_path / "published", stage="published", published_on=DAY)

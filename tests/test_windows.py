@@ -192,7 +192,7 @@ def reckoned(first: dt.date, last: dt.date, off: Iterable[dt.date], worked: Iter
 
 
 def computed(pairs: list[tuple[dt.date | None, dt.date | None]], holidays: Holidays) -> list[int | None]:
-    db = DuckDatabase(threads=1)
+    db = DuckDatabase(is_small=True)
     try:
         db.connection.execute("create table work.pairs (n integer, a date, b date)")
         db.connection.executemany("insert into work.pairs values (?, ?, ?)", [(n, *p) for n, p in enumerate(pairs)])

@@ -38,7 +38,6 @@ from evaluator.sql.rows import PLACE, at_places, packed_place, unpacked
 from evaluator.sql.trees import (
     SQL,
     both,
-    cast,
     column,
     either,
     holds,
@@ -169,9 +168,7 @@ def _typed(context: Context, made: TableDef) -> _Typed | None:
     if context.db.count(exp.alias_(packed, "c", table=True), column("#faulty", "c")):
         return None
     columns: list[SQL] = [named(part, name) for name, part in zip(PLACE, unpacked(column("#place", "c")), strict=True)]
-    for name in context.stored(made)[len(PLACE) :]:
-        is_listed = name in made.fields and context.listing(made.fields[name])
-        columns.append(named(cast(column(name, "c"), "TEXT"), name) if is_listed else column(name, "c"))
+    columns += [column(name, "c") for name in context.stored(made)[len(PLACE) :]]
     rows = table(f"{made.name}#read", "work")
     context.db.view(rows, exp.select(*columns).from_(exp.alias_(packed, "c", table=True), copy=False))
     return _Typed(rows, packed)

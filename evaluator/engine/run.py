@@ -46,7 +46,7 @@ from evaluator.sql.trees import column, ordered
 if TYPE_CHECKING:
     from evaluator.sql.spark import SparkDatabase
 
-SMALL = 1_000_000  # bytes of sheets that one thread is done with before several have begun
+SMALL = 1_000_000  # bytes of sheets
 REJECTS_SHOWN = 1000
 REASONS_SHOWN = 20
 Progress = Callable[[str], None]
@@ -137,8 +137,7 @@ def assess(
     problems.stop_on_errors()
     # what people keep in sheets is read faster on one machine; Parquet is read where it is
     reads_there = spark is not None and any(data.rglob("*.parquet"))
-    threads = 1 if bytes_below(data) < SMALL else None
-    database: Database = spark if spark is not None and reads_there else DuckDatabase(threads, memory)
+    database: Database = spark if spark is not None and reads_there else DuckDatabase(bytes_below(data) < SMALL, memory)
     judge = bench or Bench()
     try:
         state = State(database, pack, year, start, end)

@@ -51,7 +51,7 @@ class _Interrupts:
             self.ends[1].close()
 
 
-def _modest_memory() -> int:
+def modest_memory() -> int:
     """Return how many megabytes to hold: more saves a large run hardly any time, and others need memory too."""
     wanted = max(MEMORY, MEMORY_A_CORE * (os.cpu_count() or 1))
     if not hasattr(os, "sysconf"):
@@ -65,8 +65,10 @@ class DuckDatabase(Database):
     name = "duckdb"
     packages = ("duckdb", "sqlglot")
 
-    def __init__(self, threads: int | None = None, memory: str | None = None) -> None:
+    def __init__(self, is_small: bool = False, memory: str | None = None) -> None:
+        """Open one. Of little data, one thread is done before several have begun; it may take what room it takes."""
         super().__init__()
+        self.is_small = is_small
         # the default would be a folder in whatever place the user stands
         settings: dict[str, Any] = {
             "temp_directory": str(Path(tempfile.gettempdir()) / f"evaluator-{os.getpid()}"),
@@ -75,9 +77,9 @@ class DuckDatabase(Database):
             # DuckDB 2.0.0 fails on a case with text of which its statistics say that no branch is taken
             "disabled_optimizers": "statistics_propagation",
         }
-        if threads:
-            settings["threads"] = threads
-        settings["memory_limit"] = memory or f"{_modest_memory()}MB"
+        if is_small:
+            settings["threads"] = 1
+        settings["memory_limit"] = memory or f"{modest_memory()}MB"
         self.connection = duckdb.connect(":memory:", config=settings)
         self.connection.execute("set enable_progress_bar = true; set enable_progress_bar_print = false")
         self.connection.execute("set progress_bar_time = 0")
@@ -104,8 +106,10 @@ class DuckDatabase(Database):
             query = rows.order_by(*(ordered(column(one, "q")) for one in beside), copy=False)
         self.run(exp.Create(this=name, kind="TABLE", expression=query, replace=True))
 
-    def listing(self, words: Collection[str]) -> exp.DataType:
+    def listing(self, words: Collection[str]) -> exp.DataType | None:
         """Return the ENUM of these words, which are declared in the order in which text sorts."""
+        if self.is_small:
+            return None
         ordered_words = tuple(sorted(words, key=str.encode))
         if ordered_words not in self.listings:
             kind = exp.DataType(this=exp.DataType.Type.USERDEFINED, kind=f"words{len(self.listings)}")
@@ -147,11 +151,25 @@ class DuckDatabase(Database):
 
     def described(self, query: exp.Query) -> dict[str, str]:
         """Return the columns of a query's rows with their types."""
-        found = {str(name): str(kind) for name, kind, *_ in self.rows(exp.Describe(this=query.copy()))}
-        return {name: "VARCHAR" if kind.startswith("ENUM(") else kind for name, kind in found.items()}
+        return {name: "VARCHAR" if is_listed else kind for name, kind, is_listed in self._columns(query)}
+
+    def _columns(self, query: exp.Query) -> list[tuple[str, str, bool]]:
+        """Return the name and type of each column of a query's rows, and whether it holds words of a list."""
+        found = self.rows(exp.Describe(this=query.copy()))
+        return [(str(name), str(kind), str(kind).startswith("ENUM(")) for name, kind, *_ in found]
 
     def write(self, query: exp.Query, file: Path) -> None:
-        """Write a query's rows, in their order, to a Parquet or CSV file with fixed settings."""
+        """Write a query's rows, in their order, to a Parquet or CSV file with fixed settings.
+
+        Words of lists become text only here: they are sorted as they are, which takes less room.
+        """
+        columns = self._columns(query) if self.listings else []
+        if any(is_listed for *_, is_listed in columns):
+            shown = [
+                named(cast(column(name, "w"), "TEXT"), name) if is_listed else column(name, "w")
+                for name, _, is_listed in columns
+            ]
+            query = exp.select(*shown).from_(query.subquery("w", copy=False), copy=False)
         settings = {
             ".parquet": "format parquet, compression zstd, compression_level 1, row_group_size 122880",
             ".csv": "format csv, header true",

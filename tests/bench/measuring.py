@@ -43,7 +43,7 @@ class Result:
     judging: float
     stages: dict[str, float]  # seconds, of one more run
     explained: Figures
-    programs: dict[str, Figures] = field(default_factory=dict)  # evaluator, appeal, job, read and the peers
+    programs: dict[str, Figures] = field(default_factory=dict)  # evaluator, appeal, evidence, job, read and the peers
 
 
 def measured(command: list[str], limit: float, folder: Path = ROOT) -> Figures:
@@ -112,7 +112,8 @@ class Session:
 
     def __init__(self, folder: Path, repeats: int, limit: float, peers: list[Peer]) -> None:
         self.folder, self.repeats, self.limit, self.peers = folder, repeats, limit, peers
-        self.out, self.amended, self.answers = folder / "run", folder / "amended", folder / "answers.parquet"
+        self.out, self.amended, self.evidence = folder / "run", folder / "amended", folder / "evidence"
+        self.answers = folder / "answers.parquet"
 
     def data(self, size: int) -> Path:
         """Return the folder with the data of a size and a case, generated unless there."""
@@ -140,6 +141,11 @@ class Session:
         options = ["--data", data, "--year", YEAR, "--out", out, *more]
         return self.measure([*EVALUATOR, "run", str(HERE / "pack"), *map(str, options)])
 
+    def write_by_hand(self, data: Path) -> Figures:
+        """Write by hand what a run leaves."""
+        shutil.rmtree(self.evidence, ignore_errors=True)
+        return self.measure(program("evidence", "write", data, self.evidence))
+
     def amend(self, size: int) -> Figures:
         """Run evaluator once more, after a case was accepted."""
         return self.evaluate(self.data(size), self.amended, "--appeals", self.cases(size), "--supersedes", self.out)
@@ -155,6 +161,8 @@ class Session:
         self.evaluate(self.data(size), self.out)
         self.measure(program("floor", "job", self.data(size), by_hand))
         self.measure(program("floor", "same", self.out, by_hand))
+        self.write_by_hand(self.data(size))
+        self.measure(program("evidence", "same", self.out, self.evidence))
         for peer in self.peers:
             self.ask(peer, size)
             self.measure(program("floor", "equal", self.answers, by_hand))
@@ -175,6 +183,7 @@ class Session:
             turn = {
                 "evaluator": self.evaluate(self.data(size), self.out),
                 "appeal": self.amend(size),
+                "evidence": self.write_by_hand(data),
                 "job": self.measure(program("floor", "job", data, self.answers)),
                 "read": self.measure(program("floor", "read", data)),
                 **{peer.name: self.ask(peer, size) for peer in self.peers if size <= peer.largest},
@@ -185,8 +194,9 @@ class Session:
         self.measure(program("appeal", "apart", self.out, self.amended))
         counts = json.loads((self.out / "manifest.json").read_text(encoding="utf-8"))["counts"]
         explain = [*EVALUATOR, "explain", str(self.out), f"member:{size * 7 // 9}"]
+        os.sync()  # what the runs have written is on the disk when somebody asks
         explained = middle([self.measure(explain) for _ in range(5)])
-        for folder in (self.out, self.amended):
+        for folder in (self.out, self.amended, self.evidence):
             shutil.rmtree(folder)
         times = self.folder / "times.json"
         self.measure(program("statements", HERE / "pack", data, YEAR, self.out, "--json", times))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import appeal
 import duckdb
+import evidence
 import floor
 import page
 import pytest
@@ -58,6 +59,26 @@ def test_peers_agree(peer: page.Peer, data: Path, by_hand: Path) -> None:
     out = data.parent / f"{peer.name}.parquet"
     subprocess.run([sys.executable, "-m", "peers", peer.name, data, out], cwd=HERE, check=True)
     assert compared(f"from '{out}'", by_hand) == (500, 500, 0)
+
+
+@pytest.fixture(scope="module")
+def written(data: Path) -> Path:
+    out = data.parent / "written"
+    evidence.write(data, out)
+    return out
+
+
+def test_evaluator_leaves_what_is_written_by_hand(run: Path, written: Path) -> None:
+    assert evidence.same(run, written) == []
+
+
+@pytest.mark.parametrize("name", sorted(evidence.OURS.keys() - {"rosters/member.commended"}))  # nobody, of so few
+def test_whatever_is_not_the_same_by_hand_is_seen(run: Path, written: Path, name: str, tmp_path: Path) -> None:
+    other = shutil.copytree(written, tmp_path / "other")
+    file = other / f"{evidence.OURS[name][0]}.parquet"
+    left = duckdb.sql(f"from '{file}' limit 20").to_arrow_table()
+    duckdb.from_arrow(left).write_parquet(str(file))
+    assert [line.split(":")[0] for line in evidence.same(run, other)] == [name]
 
 
 def test_a_wrong_answer_is_seen(data: Path, by_hand: Path) -> None:
