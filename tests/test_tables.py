@@ -526,6 +526,28 @@ def test_a_key_twice_is_found_in_whatever_way_it_is_looked_for(numbers: list[int
         db.close()
 
 
+def test_files_written_two_at_a_time(tmp_path: Path) -> None:
+    """Each has its rows in order; where one cannot be written, that is said, and no other is begun."""
+    db = DuckDatabase()
+    try:
+        db.connection.execute("create table work.t as select unnest(range(50000)) as n")
+        rows = exp.select(exp.Star()).from_(table("t", "work"))
+        parts = {
+            tmp_path / f"{n}.parquet": rows.where(f"n % 7 = {n}").order_by("n desc") for n in range(7)
+        }  # fmt: skip
+        db.write_all(parts)
+        for n, file in enumerate(parts):
+            assert pq.read_table(file)["n"].to_pylist() == [k for k in reversed(range(50000)) if k % 7 == n]
+        bad = {tmp_path / ("gone" if n == 2 else "there") / f"{n}.csv": query for n, query in enumerate(parts.values())}
+        (tmp_path / "there").mkdir()
+        with pytest.raises(OSError, match="gone"):
+            db.write_all(bad)
+        assert len(list((tmp_path / "there").iterdir())) < 6
+        assert len(db.interrupts.connections) == 1
+    finally:
+        db.close()
+
+
 @settings(max_examples=examples(60), deadline=None)
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), min_size=1, unique=True))
 def test_listed_words_compare_as_text_does(words: list[str]) -> None:

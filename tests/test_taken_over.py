@@ -192,13 +192,13 @@ def test_only_the_parts_that_a_case_touches_are_written_again(
     pack: Path, data: Path, published: Path, tmp_path: Path, taken_over: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written: list[str] = []
-    write = evaluator.sql.duck.DuckDatabase.write
+    write_all = evaluator.sql.duck.DuckDatabase.write_all
 
-    def noted(database: Any, query: Any, file: Path) -> None:
-        written.append(f"{file.parent.name}/{file.name}")
-        write(database, query, file)
+    def noted(database: Any, queries: dict[Path, Any]) -> None:
+        written.extend(f"{file.parent.name}/{file.name}" for file in queries)
+        write_all(database, queries)
 
-    monkeypatch.setattr(evaluator.sql.duck.DuckDatabase, "write", noted)
+    monkeypatch.setattr(evaluator.sql.duck.DuckDatabase, "write_all", noted)
     appeals = write_cases(tmp_path / "appeals", {"1": [{"correct": "works", "key": "w100", "set": {"place": "town"}}]})
     run = evaluator.run(pack, data, 2023, tmp_path / "out", supersedes=published, appeals=appeals)
     assert taken_over == ["works"]

@@ -303,6 +303,7 @@ class _Writer:
             self.db.write(query, file)
             return
         file.mkdir()
+        written: dict[Path, exp.Query] = {}
         for part in range(parts):
             target = file / f"part-{part:05}.parquet"
             if before is not None and touched is not None and part not in touched:
@@ -316,7 +317,8 @@ class _Writer:
                 rows = query.where(both(*within))
             else:
                 rows = query.where(either(both(*within), is_null(of.copy())))
-            self.db.write(rows, target)
+            written[target] = rows
+        self.db.write_all(written)
 
     def _situations(self) -> None:
         """Write what each family's subjects have in common, and every rule that fired for it."""

@@ -56,6 +56,11 @@ class Database(ABC):
     def write(self, query: exp.Query, file: Path) -> None:
         """Write a query's rows, in their order, to a Parquet or CSV file with fixed settings."""
 
+    def write_all(self, queries: Mapping[Path, exp.Query]) -> None:
+        """Write the rows of several queries, each in their order, to a file."""
+        for file, query in queries.items():
+            self.write(query, file)
+
     @abstractmethod
     def close(self) -> None:
         """Let go of whatever it holds."""
