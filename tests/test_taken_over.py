@@ -15,9 +15,9 @@ import pytest
 from conftest import bytes_of, empty_folder, write_csv, write_pack
 
 import evaluator
+from evaluator.data import history
 from evaluator.data.run_before import RunBefore
 from evaluator.diagnostics import Stop
-from evaluator.report import run_folder
 
 PACK = """
     pack: parts
@@ -62,7 +62,7 @@ KINDS = ("talk", "visit", "note")
 
 @pytest.fixture(autouse=True)
 def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_folder, "PART", SIZE)
+    monkeypatch.setattr(history, "PART", SIZE)
 
 
 @pytest.fixture
@@ -195,18 +195,18 @@ def test_only_the_parts_that_a_case_touches_are_written_again(
     write_all = evaluator.sql.duck.DuckDatabase.write_all
 
     def noted(database: Any, queries: dict[Path, Any]) -> None:
-        written.extend(f"{file.parent.name}/{file.name}" for file in queries)
+        written.extend("/".join(file.parts[-3:]) for file in queries)
         write_all(database, queries)
 
     monkeypatch.setattr(evaluator.sql.duck.DuckDatabase, "write_all", noted)
     appeals = write_cases(tmp_path / "appeals", {"1": [{"correct": "works", "key": "w100", "set": {"place": "town"}}]})
     run = evaluator.run(pack, data, 2023, tmp_path / "out", supersedes=published, appeals=appeals)
     assert taken_over == ["works"]
-    parts = [name for name in written if "part-" in name]
     ours, theirs = bytes_of(run), bytes_of(published)
     changed = {name for name in theirs if name.startswith(("records/", "subjects/")) and ours[name] != theirs[name]}
-    assert len(changed) == 1 and [f"works.parquet/{Path(name).name}" for name in changed] == parts
-    assert len([name for name in ours if name.startswith("subjects/")]) == -(-PEOPLE // SIZE)
+    subjects = {name for name in ours if name.startswith("subjects/")}  # they are written to see which are the same
+    assert len(changed) == 1 and {*changed, *subjects} == set(written)
+    assert len(subjects) == -(-PEOPLE // SIZE)
 
 
 @pytest.mark.parametrize("change", ["pack", "data", "another version", "rejects"])
@@ -265,6 +265,17 @@ def test_a_file_of_the_run_before_that_is_gone_is_not_needed_or_named(
         assert [one.code for one in stopped.problems] == ["R225"] and str(part) in str(stopped)
     else:
         assert bytes_of(again) == bytes_of(afresh)
+
+
+def test_an_explanation_reads_the_part_of_its_subject_whatever_the_size_of_parts(
+    published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = ["p00", "p07", "p08", "p20", "p36"]
+    said = [str(evaluator.explain(published, person)) for person in people]
+    assert all(f"({person})" in words for person, words in zip(people, said, strict=True))
+    for size in (1, 3, SIZE + 1, 10**6):
+        monkeypatch.setattr(history, "PART", size)
+        assert [str(evaluator.explain(published, person)) for person in people] == said
 
 
 def test_a_run_in_parts_is_verified_explained_and_compared(

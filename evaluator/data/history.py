@@ -20,6 +20,7 @@ from evaluator.sql.ratio import UNIT
 from evaluator.sql.trees import SQL, cast, choose, column, named, number, parquet, text
 
 MANIFEST = "manifest.json"
+PART = 131_072  # subjects of which one file holds what is written
 OWN = ("sid", "key", "source", "row", "date", "reason")  # what a run folder's tables say besides a pack's own values
 _INTEGERS = ("BIGINT", "INTEGER", "HUGEINT")
 
@@ -46,6 +47,11 @@ class PastRun:
 def file_of(folder: Path, pack: Pack, name: str) -> Path:
     """Return where a run folder has the results of a kind, or the records of a table."""
     return folder / ("subjects" if name in pack.kinds else "records") / f"{name}.parquet"
+
+
+def part_of(file: Path, number: int) -> Path:
+    """Return one of the files of a table that has several, of `PART` subjects each."""
+    return file / f"part-{number:05}.parquet"
 
 
 def read_manifest(folder: Path, problems: Problems) -> dict[str, Any] | None:

@@ -90,25 +90,6 @@ class RunBefore:
         then = then.where(self._has_case("f", places, *_PLACE), copy=False)
         return {-1 if sid is None else (int(sid) - 1) // size for (sid,) in db.rows(now) + db.rows(then)}
 
-    def parts_that_differ(self, db: Database, name: Path, query: exp.Select, size: int) -> set[int] | None:
-        """Return the parts of a kind's table, of `size` subjects each, in which a query's rows are others.
-
-        None where it has other columns, or was not written in parts.
-        """
-        file = self.folder / name
-        if not self.has_parts(file):
-            return None
-        then: exp.Query = exp.select(exp.Star()).from_(parquet(file), copy=False)
-        names = db.described(query)
-        if names != db.described(then):
-            return None
-        differ = either(*(exp.NullSafeNEQ(this=column(n, "n"), expression=column(n, "t")) for n in names))
-        sid = exp.Coalesce(this=column("sid", "n"), expressions=[column("sid", "t")])
-        beside = exp.select(sid).distinct().from_(query.subquery("n"), copy=False)
-        on = exp.EQ(this=column("sid", "n"), expression=column("sid", "t"))
-        beside = beside.join(then.subquery("t", copy=False), on=on, join_type="full", copy=False)
-        return {(int(found) - 1) // size for (found,) in db.rows(beside.where(differ, copy=False))}
-
     def _read(self, name: str) -> SQL:
         return exp.alias_(parquet(self.file(name)), "f", table=True)
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from sqlglot import exp
 
-from evaluator.data.history import file_of, kept_in, read_manifest, stored_as
+from evaluator.data import history
+from evaluator.data.history import file_of, kept_in, part_of, read_manifest, stored_as
 from evaluator.data.keys import is_numbered_by_place
 from evaluator.diagnostics import Problems
 from evaluator.engine.entries import JUDGED, entered_columns
@@ -39,6 +40,16 @@ class PastRun:
     def roster_table(self, name: str) -> SQL:
         """Return the rows of a roster."""
         return parquet(self.folder / "rosters" / f"{name}.parquet")
+
+    def near(self, name: str, sid: int) -> exp.Select:
+        """Return rows of a kind, or of records that count for it, among them all that are of one subject.
+
+        A table in several files need not be looked through as a whole.
+        """
+        made = self.pack.tables[name]
+        file = file_of(self.folder, self.pack, name)
+        part = part_of(file, (sid - 1) // history.PART)
+        return _as_computed(self.pack, made, self.pack.kinds.get(name), part if part.is_file() else file)
 
     @property
     def rejects(self) -> int:

@@ -25,11 +25,12 @@ from typing import Any
 
 from sqlglot import exp
 
+from evaluator.data import history
 from evaluator.data.appeals import Amended
 from evaluator.data.chain import manifest_hash
 from evaluator.data.context import REJECTS
 from evaluator.data.hashes import digest, hash_of, hash_of_pack
-from evaluator.data.history import MANIFEST, stored_as
+from evaluator.data.history import MANIFEST, part_of, stored_as
 from evaluator.data.keys import is_numbered_by_place
 from evaluator.data.sources import hashes_of
 from evaluator.diagnostics import Stop
@@ -63,7 +64,6 @@ from evaluator.sql.trees import (
     union_all,
 )
 
-PART = 131_072  # subjects of which one file holds what is written
 LARGEST_INPUTS = 64 * 1024 * 1024  # bytes of data files that are kept beside the results
 LARGEST_WORKBOOK = 20_000  # rows of rosters; beyond it people read the CSV
 
@@ -111,7 +111,7 @@ class _Writer:
         self.assessment, self.folder = assessment, folder
         self.state, self.pack, self.db = assessment.state, assessment.pack, assessment.state.db
         self.hashes: dict[str, str] = {}  # of what is already hashed
-        self.touched: dict[str, set[int] | None] = {}  # kind -> its parts that are not as the run before wrote them
+        self.touched: dict[str, set[int]] = {}  # kind -> its parts that are not as the run before wrote them
 
     def write(self) -> None:
         for name in ("pack", "subjects", "score_lines", "verdicts", "records", "recalls", "judged", "rosters"):
@@ -173,9 +173,15 @@ class _Writer:
             query = query.select(named(column("#date", "s"), "date"))
         query = query.order_by(ordered(column("#sid", "s")))
         file, before = self.folder / "subjects" / f"{kind.name}.parquet", self.assessment.loaded.before
-        if before is not None and self._parts(kind) > 1:
-            self.touched[kind.name] = before.parts_that_differ(self.db, file.relative_to(self.folder), query, PART)
-        self._write(query, file, kind, column("#sid", "s"), self.touched.get(kind.name))
+        self._write(query, file, kind, column("#sid", "s"))
+        if before is None or self._parts(kind) == 1:
+            return
+        self.touched[kind.name] = set()
+        for part in range(self._parts(kind)):
+            name = part_of(file, part).relative_to(self.folder).as_posix()
+            self.hashes[name] = hash_of(self.folder / name)
+            if self.hashes[name] != before.outputs.get(name):
+                self.touched[kind.name].add(part)
 
     def _families(self, kind: KindDef) -> list[str]:
         """Return the first verdict of each family of a kind."""
@@ -280,17 +286,17 @@ class _Writer:
         if before is None or places is None:
             return None
         last = self._parts(kind) - 1
-        found = before.parts_touched(self.db, made, subject, places, PART)
+        found = before.parts_touched(self.db, made, subject, places, history.PART)
         touched = {last if part < 0 else part for part in found}
         for part in touched:  # the others are checked as they are copied
-            before.check(before.file(made.name) / f"part-{part:05}.parquet")
+            before.check(part_of(before.file(made.name), part))
         return touched
 
     def _parts(self, kind: KindDef) -> int:
         """Return how many files hold what is of subjects of a kind."""
         if self.db.writes_parts:
             return 1
-        return max(1, -(-self.db.count(self.state.location(kind.name)) // PART))
+        return max(1, -(-self.db.count(self.state.location(kind.name)) // history.PART))
 
     def _write(self, query: exp.Select, file: Path, kind: KindDef, of: SQL, touched: set[int] | None = None) -> None:
         """Write rows that are `of` subjects of a kind: to one file, or where they are many to several.
@@ -305,15 +311,15 @@ class _Writer:
         file.mkdir()
         written: dict[Path, exp.Query] = {}
         for part in range(parts):
-            target = file / f"part-{part:05}.parquet"
+            target = part_of(file, part)
             if before is not None and touched is not None and part not in touched:
                 name = target.relative_to(self.folder).as_posix()
                 self.hashes[name] = before.check(before.folder / name)
                 shutil.copyfile(before.folder / name, target)
                 continue
-            within: list[SQL] = [] if part == 0 else [exp.GT(this=of.copy(), expression=number(part * PART))]
+            within: list[SQL] = [] if part == 0 else [exp.GT(this=of.copy(), expression=number(part * history.PART))]
             if part < parts - 1:
-                within.append(exp.LTE(this=of.copy(), expression=number((part + 1) * PART)))
+                within.append(exp.LTE(this=of.copy(), expression=number((part + 1) * history.PART)))
                 rows = query.where(both(*within))
             else:
                 rows = query.where(either(both(*within), is_null(of.copy())))

@@ -36,6 +36,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="where data and results go [a temporary folder]")
     parser.add_argument("--keep", action="store_true", help="leave data and results there")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--pause", type=float, default=30, help="seconds of rest before explanations are asked for")
     parser.add_argument("--limit", type=float, default=3600, help="seconds a process may take")
     parser.add_argument("--print-only", action="store_true", help="leave docs/performance.md as it is")
     wanted = parser.parse_args()
@@ -52,7 +53,7 @@ def main() -> None:
         peers, missing = available(folder.absolute() / "node", asked)
         for line in missing:
             told(f"left out: {line}")
-        session = Session(folder.absolute(), wanted.repeats, wanted.limit, peers)
+        session = Session(folder.absolute(), wanted.repeats, wanted.limit, peers, wanted.pause)
         load = f"{os.getloadavg()[0]:.1f}"
         start_up = session.start_up()
         session.compare(COMPARED)

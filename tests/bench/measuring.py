@@ -110,8 +110,8 @@ def _node(folder: Path) -> str:
 class Session:
     """Data, run folders and repeats of one session."""
 
-    def __init__(self, folder: Path, repeats: int, limit: float, peers: list[Peer]) -> None:
-        self.folder, self.repeats, self.limit, self.peers = folder, repeats, limit, peers
+    def __init__(self, folder: Path, repeats: int, limit: float, peers: list[Peer], pause: float) -> None:
+        self.folder, self.repeats, self.limit, self.peers, self.pause = folder, repeats, limit, peers, pause
         self.out, self.amended, self.evidence = folder / "run", folder / "amended", folder / "evidence"
         self.answers = folder / "answers.parquet"
 
@@ -194,7 +194,8 @@ class Session:
         self.measure(program("appeal", "apart", self.out, self.amended))
         counts = json.loads((self.out / "manifest.json").read_text(encoding="utf-8"))["counts"]
         explain = [*EVALUATOR, "explain", str(self.out), f"member:{size * 7 // 9}"]
-        os.sync()  # what the runs have written is on the disk when somebody asks
+        os.sync()  # who asks finds what the runs have written on the disk, and the machine at rest
+        time.sleep(self.pause)
         explained = middle([self.measure(explain) for _ in range(5)])
         for folder in (self.out, self.amended, self.evidence):
             shutil.rmtree(folder)

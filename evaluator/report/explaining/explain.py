@@ -23,7 +23,7 @@ from evaluator.engine.plan import own_nodes
 from evaluator.engine.rank import shown as sql_shown
 from evaluator.engine.score import line_columns
 from evaluator.engine.state import State, points_column
-from evaluator.pack.definitions import Formula, KindDef, LineDef, Pack, RuleDef, VerdictDef
+from evaluator.pack.definitions import Formula, KindDef, LineDef, Pack, RuleDef, VerdictDef, subject_of
 from evaluator.pack.entries import APPROVALS, JUDGEMENTS
 from evaluator.pack.model_judgement import Times, Veto
 from evaluator.pack.nodes import Compare, Const, Lookup, Name, Node, Recall, Setting
@@ -230,11 +230,16 @@ def find_subject(run: PastRun, subject: str) -> tuple[KindDef, str]:
     return found[0]
 
 
-def _state_of(state: State, kind: KindDef, sid: int) -> State:
+def _state_of(run: PastRun, kind: KindDef, sid: int) -> State:
     """Return the state with nothing but a subject and the records that count for it, which are asked about often."""
+    state = run.state
     current = {kind.name: table(f"only {kind.name}", "work")}
     is_it = exp.EQ(this=column("#sid", "o"), expression=number(sid))
-    state.db.create(current[kind.name], _rows_where(state, kind.name, is_it))
+    state.db.create(current[kind.name], _where(run.near(kind.name, sid).subquery("o", copy=False), is_it))
+    # where the run put as many subjects into a file as runs do now
+    is_near = state.db.count(current[kind.name]) == 1
+    if not is_near:
+        state.db.create(current[kind.name], _where(_all(state, kind.name), is_it))
     ways: dict[str, set[tuple[str, ...]]] = {}
     for line in kind.lines:
         if line.aggregate is not None:
@@ -243,12 +248,17 @@ def _state_of(state: State, kind: KindDef, sid: int) -> State:
         if all(len(link) == 1 for link in links) and source not in state.pack.kinds:
             theirs = [exp.EQ(this=column(link[0], "o"), expression=number(sid)) for link in sorted(links)]
             current[source] = table(f"only {source}", "work")
-            state.db.create(current[source], _rows_where(state, source, either(*theirs)))
+            is_by_subject = links == {(subject_of(state.pack.kinds, state.pack.tables[source]),)}
+            near = run.near(source, sid).subquery("o", copy=False) if is_near and is_by_subject else None
+            state.db.create(current[source], _where(near or _all(state, source), either(*theirs)))
     return replace(state, current={**state.current, **current})
 
 
-def _rows_where(state: State, name: str, condition: SQL) -> exp.Select:
-    rows = exp.alias_(state.location(name), "o", table=True)
+def _all(state: State, name: str) -> SQL:
+    return exp.alias_(state.location(name), "o", table=True)
+
+
+def _where(rows: SQL, condition: SQL) -> exp.Select:
     return exp.select(exp.Star()).from_(rows, copy=False).where(condition, copy=False)
 
 
@@ -298,7 +308,7 @@ class Explainer:
     def __init__(self, run: PastRun, kind: KindDef, key: str, asks_ways: bool = False) -> None:
         self.run, self.kind, self.key, self.asks_ways = run, kind, key, asks_ways
         self.sid = sid_of(run.state, kind, key)
-        self.own = _state_of(run.state, kind, self.sid)
+        self.own = _state_of(run, kind, self.sid)
         self.db, self.pack = run.state.db, run.pack
         self.known: dict[Node, Any] = {}
 
