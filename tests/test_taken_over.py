@@ -278,6 +278,18 @@ def test_an_explanation_reads_the_part_of_its_subject_whatever_the_size_of_parts
         assert [str(evaluator.explain(published, person)) for person in people] == said
 
 
+def test_an_explanation_reads_all_parts_where_spark_has_cut_them_as_it_liked(published: Path) -> None:
+    people = ["p00", "p08", "p20"]
+    said = [str(evaluator.explain(published, person)) for person in people]
+    manifest = json.loads((published / "manifest.json").read_text(encoding="utf-8"))
+    (published / "manifest.json").write_text(json.dumps(manifest | {"engine": "spark"}), encoding="utf-8")
+    parts = sorted((published / "records" / "works.parquet").iterdir())
+    content = [part.read_bytes() for part in parts]
+    for part, other in zip(parts, [*content[1:], content[0]], strict=True):
+        part.write_bytes(other)
+    assert [str(evaluator.explain(published, person)) for person in people] == said
+
+
 def test_a_run_in_parts_is_verified_explained_and_compared(
     pack: Path, data: Path, published: Path, tmp_path: Path
 ) -> None:

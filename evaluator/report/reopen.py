@@ -44,12 +44,12 @@ class PastRun:
     def near(self, name: str, sid: int) -> exp.Select:
         """Return rows of a kind, or of records that count for it, among them all that are of one subject.
 
-        A table in several files need not be looked through as a whole.
+        A table in several files need not be looked through as a whole, unless Spark has cut it as it liked.
         """
         made = self.pack.tables[name]
         file = file_of(self.folder, self.pack, name)
-        part = part_of(file, (sid - 1) // history.PART)
-        return _as_computed(self.pack, made, self.pack.kinds.get(name), part if part.is_file() else file)
+        part, is_cut = part_of(file, (sid - 1) // history.PART), self.manifest.get("engine") == DuckDatabase.name
+        return _as_computed(self.pack, made, self.pack.kinds.get(name), part if is_cut and part.is_file() else file)
 
     @property
     def rejects(self) -> int:
