@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 import duckdb
-from floor import SCORED, WRITTEN, files, table_of
+from floor import COUNTS, SCORED, WRITTEN, files, table_of
 
 from evaluator.sql.duck import modest_memory
 
@@ -46,23 +46,11 @@ RECORDS = """
     order by sid, row
 """
 
-COMPLETE = """
+COMPLETE = f"""
     with counted as (
         select
             sid,
-            count(*) filter (kind = 'plenary') as plenary,
-            count(*) filter (kind = 'meeting') as meeting,
-            count(*) filter (kind = 'inspection') as inspection,
-            count(*) filter (kind = 'hearing') as hearing,
-            count(*) filter (kind = 'survey') as survey,
-            count(*) filter (kind = 'training') as training,
-            count(*) filter (kind = 'service') as service,
-            count(*) filter (kind = 'article') as article,
-            count(*) filter (kind = 'absence') as absence,
-            count(*) filter (outcome = 'submitted') as submitted,
-            count(*) filter (outcome = 'adopted') as adopted,
-            count(*) filter (outcome = 'resolved') as resolved,
-            count(*) filter (level = 'province') as province
+            {COUNTS}
         from records
         where held_on between date '2025-01-01' and date '2025-12-31'
         group by sid

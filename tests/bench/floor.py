@@ -16,10 +16,7 @@ from pathlib import Path
 
 import duckdb
 
-COMPLETE = """
-    with counted as (
-        select
-            member,
+COUNTS = """
             count(*) filter (kind = 'plenary') as plenary,
             count(*) filter (kind = 'meeting') as meeting,
             count(*) filter (kind = 'inspection') as inspection,
@@ -33,13 +30,20 @@ COMPLETE = """
             count(*) filter (outcome = 'adopted') as adopted,
             count(*) filter (outcome = 'resolved') as resolved,
             count(*) filter (level = 'province') as province
-        from read_parquet('{records}')
+"""
+
+COMPLETE = f"""
+    with counted as (
+        select
+            member,
+            {COUNTS}
+        from read_parquet('{{records}}')
         where held_on between date '2025-01-01' and date '2025-12-31'
         group by member
     ),
     complete as (
         select m.*, coalesce(columns(c.* exclude (member)), 0)
-        from read_parquet('{members}') as m left join counted as c on c.member = m.id
+        from read_parquet('{{members}}') as m left join counted as c on c.member = m.id
     )
 """
 
