@@ -694,9 +694,9 @@ def check(folder: Path, pack: Random, world: World) -> None:
     write_pack(home / "pack", **pack.files)
     write_data(home / "data", world)
     pack.assess(world)
-    some = len("".join(pack.files.values())) % 2  # of half of them, as if there were much data
+    is_much = len("".join(pack.files.values())) % 2  # of half of them, as if there were
     try:
-        with mock.patch("evaluator.engine.run.SMALL", 0 if some else 10**9):
+        with mock.patch("evaluator.engine.run.SMALL", 0 if is_much else 10**9):
             out = evaluator.run(home / "pack", home / "data", 2021, home / "out")
     except Stop as stop:
         found = {problem.code for problem in stop.problems if problem.severity == "error"}

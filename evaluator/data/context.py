@@ -88,7 +88,7 @@ class Context:
 
     def listing(self, f: FieldDef) -> exp.DataType | None:
         """Return the type in which the values of a field take less room than as text; None where there is none."""
-        if not f.spellings or f.type.base != "text":
+        if not f.spellings:
             return None
         others = {str(f.default)} if f.default is not None else {""} if f.is_optional else set()
         return self.db.listing({*f.spellings.values(), *others})

@@ -96,7 +96,7 @@ def load_tables(
 def _make(context: Context, step: Making) -> None:
     """Make data.<table>, with refs resolved, keys checked, and missing rows filled; or add to it what is derived."""
     made = context.pack.tables[step.table]
-    lies_in: list[exp.Table] = []
+    lies_in: list[exp.Table] | None = None
     if not step.is_first:
         query: exp.Query = exp.select(exp.Star()).from_(table(made.name), copy=False)
     elif made.unfold is not None:
@@ -104,7 +104,7 @@ def _make(context: Context, step: Making) -> None:
     else:
         query, lies_in = _plain(context, made)
     query = derived(context, made, step, query)
-    if lies_in:
+    if lies_in is not None:
         context.keep(lies_in)  # a second copy would take as much memory again
         context.db.view(table(made.name), query)
     else:
@@ -124,19 +124,19 @@ def _is_as_read(context: Context, made: TableDef) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Typed:
-    """Typed rows of a table in which nothing is wrong; those at the places `apart` are not among them.
+    """Typed rows of a table in which nothing is wrong, and the tables in which they lie.
 
-    `lies_in` is the table in which they take the room they take.
+    Those at the places `apart` are not among them.
     """
 
-    rows: exp.Table
-    lies_in: exp.Table
+    rows: exp.Select
+    lies_in: tuple[exp.Table, ...] = ()
     apart: frozenset[Place] = frozenset()
     is_of_run_before: bool = False
 
 
-def _plain(context: Context, made: TableDef) -> tuple[exp.Select, list[exp.Table]]:
-    """Return the typed rows of a table that is read from files, and the tables in which they lie as they are."""
+def _plain(context: Context, made: TableDef) -> tuple[exp.Select, list[exp.Table] | None]:
+    """Return the typed rows of a table that is read from files, and in which tables they lie where they are as read."""
     context.tell(made)
     typed = _taken_over(context, made) or _typed(context, made)
     places = None if typed is None else _places(context, made, typed)
@@ -144,22 +144,22 @@ def _plain(context: Context, made: TableDef) -> tuple[exp.Select, list[exp.Table
         context.forget()
         sound = _sound(context, made, table(made.name, "raw"))
         unstage(context, made)
-        return _whole(context, made, without_duplicates(context, made, sound)), []
-    lies_in = [typed.lies_in]
-    sound = _stored(context, made, typed.rows)
+        return _whole(context, made, without_duplicates(context, made, sound)), None
+    lies_in = list(typed.lies_in)
+    sound = _stored(context, made, typed.rows.subquery("c"))
     is_unique = typed.is_of_run_before  # as that run found
     if places or context.amendments.of(made.name):
         mended = context.make(f"{made.name}#mended", _sound(context, made, _raw_at(context, made, places)))
         others = sound.where(exp.Not(this=at_places("c", places - typed.apart)), copy=False)
         is_unique = is_unique and not _shares_key(context, made, others, mended)
-        both_parts = union_all([others, _stored(context, made, mended)])
+        both_parts = union_all([others, _stored(context, made, exp.alias_(mended, "c", table=True))])
         sound = exp.select(exp.Star()).from_(both_parts.subquery("u", copy=False), copy=False)
         lies_in.append(mended)
     unstage(context, made)
     single = sound if is_unique else without_duplicates(context, made, sound)
     if typed.is_of_run_before and single is sound:
         context.taken_over[made.name] = frozenset(places)
-    return _whole(context, made, single), lies_in if single is sound and _is_as_read(context, made) else []
+    return _whole(context, made, single), lies_in if single is sound and _is_as_read(context, made) else None
 
 
 def _typed(context: Context, made: TableDef) -> _Typed | None:
@@ -169,9 +169,7 @@ def _typed(context: Context, made: TableDef) -> _Typed | None:
         return None
     columns: list[SQL] = [named(part, name) for name, part in zip(PLACE, unpacked(column("#place", "c")), strict=True)]
     columns += [column(name, "c") for name in context.stored(made)[len(PLACE) :]]
-    rows = table(f"{made.name}#read", "work")
-    context.db.view(rows, exp.select(*columns).from_(exp.alias_(packed, "c", table=True), copy=False))
-    return _Typed(rows, packed)
+    return _Typed(exp.select(*columns).from_(exp.alias_(packed, "c", table=True), copy=False), (packed,))
 
 
 def _taken_over(context: Context, made: TableDef) -> _Typed | None:
@@ -185,16 +183,16 @@ def _taken_over(context: Context, made: TableDef) -> _Typed | None:
         or not before.has_same_targets(context.db, made)
     ):
         return None
-    view = table(f"{made.name}#before", "work")
-    context.db.view(view, before.rows(made))
-    return _Typed(view, view, before.touched.get(made.name, frozenset()), is_of_run_before=True)
+    apart = before.touched.get(made.name, frozenset())
+    return _Typed(before.rows(made), apart=apart, is_of_run_before=True)
 
 
 def _places(context: Context, made: TableDef, typed: _Typed) -> set[Place] | None:
     """Return the places of rows that claims touch or touched; None where only the words of all cells tell them."""
-    rows: exp.Query = _stored(context, made, typed.rows)
+    rows: exp.Query = typed.rows.copy()
     if typed.apart:
-        rows = union_all([rows, _stored(context, made, _check(context, made, _raw_at(context, made, typed.apart)))])
+        checked_apart = exp.alias_(_check(context, made, _raw_at(context, made, typed.apart)), "c", table=True)
+        rows = union_all([rows, _stored(context, made, checked_apart)])
     found = places_claimed(context, made, rows.subquery("t", copy=False))
     return None if found is None else found | typed.apart
 
@@ -215,9 +213,9 @@ def _shares_key(context: Context, made: TableDef, others: exp.Select, mended: ex
     return has_key_twice(context, made, alone) or bool(context.db.rows(shared.limit(1, copy=False)))
 
 
-def _stored(context: Context, made: TableDef, rows: exp.Table) -> exp.Select:
-    columns = (column(name, "c") for name in context.stored(made))
-    return exp.select(*columns).from_(exp.alias_(rows, "c", table=True), copy=False)
+def _stored(context: Context, made: TableDef, rows: SQL) -> exp.Select:
+    """Select of rows, which are called c, what a table has before anything is computed."""
+    return exp.select(*(column(name, "c") for name in context.stored(made))).from_(rows, copy=False)
 
 
 def _whole(context: Context, made: TableDef, typed: exp.Select) -> exp.Select:
@@ -233,11 +231,12 @@ def _sound(context: Context, made: TableDef, raw: exp.Table) -> exp.Select:
         rows = _check(context, made, changed)
         note_misfits(context, made, rows)
     any_fault = either(*(exp.Not(this=is_null(column(f"{f.name}#fault", "c"))) for f in fields))
-    if context.db.count(exp.alias_(rows, "c", table=True), any_fault):
+    found = exp.alias_(rows, "c", table=True)
+    if context.db.count(found, any_fault):
         for f in fields:
             words = exp.Coalesce(this=column(f"{f.name}#text", "c"), expressions=[text("")])
             context.reject(refused(made, rows, text(f.headings[0]), words, column(f"{f.name}#fault", "c")))
-    return _stored(context, made, rows).where(exp.Not(this=exp.paren(any_fault, copy=False)), copy=False)
+    return _stored(context, made, found).where(exp.Not(this=exp.paren(any_fault, copy=False)), copy=False)
 
 
 def _check(context: Context, made: TableDef, raw: exp.Table, keeps_words: bool = True) -> exp.Table:

@@ -174,14 +174,13 @@ class _Writer:
         query = query.order_by(ordered(column("#sid", "s")))
         file, before = self.folder / "subjects" / f"{kind.name}.parquet", self.assessment.loaded.before
         self._write(query, file, kind, column("#sid", "s"))
-        if before is None or self._parts(kind) == 1:
+        if before is None or not file.is_dir():
             return
-        self.touched[kind.name] = set()
-        for part in range(self._parts(kind)):
-            name = part_of(file, part).relative_to(self.folder).as_posix()
-            self.hashes[name] = hash_of(self.folder / name)
-            if self.hashes[name] != before.outputs.get(name):
-                self.touched[kind.name].add(part)
+        names = [part.relative_to(self.folder).as_posix() for part in sorted(file.iterdir())]
+        self.hashes |= {name: hash_of(self.folder / name) for name in names}
+        self.touched[kind.name] = {
+            part for part, name in enumerate(names) if self.hashes[name] != before.outputs.get(name)
+        }
 
     def _families(self, kind: KindDef) -> list[str]:
         """Return the first verdict of each family of a kind."""

@@ -198,12 +198,10 @@ class SparkDatabase(Database):
         )
 
     def receive_all(self, database: DuckDatabase) -> None:
-        """Take over every table of the schemas data and work; a view in work was only a step to one of them."""
+        """Take over every table of the schemas data and work."""
         self.places = database.places
         listed = exp.select("table_schema", "table_name").from_("information_schema.tables")
-        for schema, name in database.rows(
-            listed.where("table_schema = 'data' or (table_schema = 'work' and table_type = 'BASE TABLE')")
-        ):
+        for schema, name in database.rows(listed.where("table_schema in ('data', 'work')")):
             made = table(name, schema)
             self.receive(database, select(exp.Star()).from_(made, copy=False), _view(made))
 

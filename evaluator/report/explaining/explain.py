@@ -235,9 +235,8 @@ def _state_of(run: PastRun, kind: KindDef, sid: int) -> State:
     state = run.state
     current = {kind.name: table(f"only {kind.name}", "work")}
     is_it = exp.EQ(this=column("#sid", "o"), expression=number(sid))
-    state.db.create(current[kind.name], _where(run.near(kind.name, sid).subquery("o", copy=False), is_it))
-    # where the run put as many subjects into a file as runs do now
-    is_near = state.db.count(current[kind.name]) == 1
+    state.db.create(current[kind.name], _where(run.near(kind.name, sid).subquery("o"), is_it))
+    is_near = state.db.count(current[kind.name]) == 1  # else its files have other subjects than ours would
     if not is_near:
         state.db.create(current[kind.name], _where(_all(state, kind.name), is_it))
     ways: dict[str, set[tuple[str, ...]]] = {}
@@ -249,8 +248,8 @@ def _state_of(run: PastRun, kind: KindDef, sid: int) -> State:
             theirs = [exp.EQ(this=column(link[0], "o"), expression=number(sid)) for link in sorted(links)]
             current[source] = table(f"only {source}", "work")
             is_by_subject = links == {(subject_of(state.pack.kinds, state.pack.tables[source]),)}
-            near = run.near(source, sid).subquery("o", copy=False) if is_near and is_by_subject else None
-            state.db.create(current[source], _where(near or _all(state, source), either(*theirs)))
+            rows = run.near(source, sid).subquery("o") if is_near and is_by_subject else _all(state, source)
+            state.db.create(current[source], _where(rows, either(*theirs)))
     return replace(state, current={**state.current, **current})
 
 
