@@ -298,13 +298,16 @@ def as_stored(value: Any, kind: str) -> Any:
     return int(half_away(value, 6) * MILLION) if kind == "number" else int(value)
 
 
-@settings(
+drawn = settings(
     max_examples=examples(150),
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.generate, Phase.shrink],
     database=None,
 )
+
+
+@drawn
 @given(
     st.lists(
         st.sampled_from(["number", "number", "integer", "boolean", "boolean", "text", "date"]).flatmap(
@@ -338,13 +341,7 @@ KNOWN = [
 ]
 
 
-@settings(
-    max_examples=examples(150),
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    phases=[Phase.explicit, Phase.generate, Phase.shrink],
-    database=None,
-)
+@drawn
 @given(
     st.sampled_from(["number", "number", "integer", "boolean", "text"]).flatmap(
         lambda kind: WORDS.expressions(kind, 3)

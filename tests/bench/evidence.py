@@ -23,8 +23,15 @@ CAPPED = {
     "absence": (-30, None),
     "submitted": (10, 40), "adopted": (25, 100), "resolved": (40, 120), "province": (15, 60),
 }  # fmt: skip
-WITHIN = dict.fromkeys(CAPPED, "base") | {"absence": "total"}
-WITHIN |= dict.fromkeys(("submitted", "adopted", "resolved", "province"), "bonus")
+WITHIN = {
+    "total": "",
+    "base": "total",
+    **dict.fromkeys(list(CAPPED)[:8], "base"),
+    "absence": "total",
+    "bonus": "total",
+    **dict.fromkeys(list(CAPPED)[-4:], "bonus"),
+}
+LINES = list(WITHIN)
 
 WORDS = {
     "kind": "plenary meeting inspection hearing survey training service article absence",
@@ -145,7 +152,7 @@ def subjects() -> str:
     """Return a row a member."""
     lines = [
         part
-        for line in ("total", *LINES[1:])
+        for line in LINES
         for part in ([f"{line} as n_{line}"] if line in CAPPED else [])
         + [f"{decimal(raw(line))} as raw_{line}", f"{decimal(points(line))} as points_{line}"]
     ]
@@ -158,16 +165,11 @@ def subjects() -> str:
     """
 
 
-LINES = ("total", "base", *[line for line in CAPPED if WITHIN[line] == "base"], "absence", "bonus",
-         *[line for line in CAPPED if WITHIN[line] == "bonus"])  # fmt: skip
-
-
 def score_lines() -> str:
     """Return a row a line of a member's score."""
-    within = ["", *("total" if line in ("base", "bonus") else WITHIN[line] for line in LINES[1:])]
     records = [line if line in CAPPED else "null::bigint" for line in LINES]
     return f"""
-        select id::varchar as key, unnest({list(LINES)}) as line, unnest({within}) as within_,
+        select id::varchar as key, unnest({LINES}) as line, unnest({list(WITHIN.values())}) as within_,
             unnest([{", ".join(records)}]) as records,
             unnest([{", ".join(decimal(raw(line)) for line in LINES)}]) as before_bounds,
             unnest([{", ".join(decimal(points(line)) for line in LINES)}]) as points
