@@ -39,7 +39,7 @@ from evaluator.sql.trees import (
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """A column of text in raw.<table>, or one place of a column of lists: its heading in the sheet, and its field.
+    """A column of text in the raw rows, or one place of a column of lists: its heading in the sheet, and its field.
 
     A heading that is read for several of them is one column of the sheet. `also` are the other names it goes by.
     """
@@ -82,7 +82,7 @@ def check_tables_claimed(context: Context) -> None:
                 context.problems.add("D403", message, at, f"correct the row of {source}")
 
 
-def amended(context: Context, made: TableDef, raw: exp.Table, rows: exp.Table) -> exp.Table | None:
+def amended(context: Context, made: TableDef, raw: exp.Query, rows: exp.Table) -> exp.Select | None:
     """Return raw rows of a table with what is claimed of them; `rows` are the same rows checked. None without claims.
 
     Notes claims that lead to no row, to several, or against each other, and stops.
@@ -284,13 +284,13 @@ def _now(context: Context, rows: exp.Table, place: Place, cells: list[_Cell]) ->
 def _rewritten(
     context: Context,
     made: TableDef,
-    raw: exp.Table,
+    raw: exp.Query,
     voided: set[Place],
     changes: Mapping[Place, Mapping[str, _Cell]],
     added: list[tuple[Place, list[_Cell]]],
-) -> exp.Table:
+) -> exp.Select:
     """Return the raw rows without those voided, with the cells that were changed, and with those added."""
-    kinds = context.db.described(exp.select(exp.Star()).from_(raw.copy(), copy=False))
+    kinds = context.db.described(raw.copy())
     rewritten: dict[str, list[tuple[SQL, SQL]]] = {}
     for place, cells in changes.items():
         for name, value in _values(context, made, place[0], list(cells.values())).items():
@@ -299,7 +299,7 @@ def _rewritten(
         named(choose(rewritten[name], column(name, "r")), name) if name in rewritten else column(name, "r")
         for name in kinds
     ]
-    kept = exp.select(*columns).from_(exp.alias_(raw, "r", table=True), copy=False)
+    kept = exp.select(*columns).from_(raw.subquery("r"), copy=False)
     if voided:
         kept = kept.where(exp.Not(this=at_places("r", voided)))
     parts: list[exp.Query] = [kept]
@@ -312,11 +312,11 @@ def _rewritten(
         parts.append(
             exp.select(*(named(cast(values.get(name, exp.Null()), kind), name) for name, kind in kinds.items()))
         )
-    return context.make(f"{made.name}#amended", union_all(parts))
+    return exp.select(exp.Star()).from_(context.make(f"{made.name}#amended", union_all(parts)), copy=False)
 
 
 def _values(context: Context, made: TableDef, source: int, cells: list[_Cell]) -> dict[str, SQL]:
-    """Return what the columns of raw.<table> hold where these cells do: text, and typed values."""
+    """Return what the columns of raw rows hold where these cells do: text, and typed values."""
     values: dict[str, SQL] = {}
     lists: dict[str, dict[int, SQL]] = {}
     for cell in cells:

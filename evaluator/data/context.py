@@ -47,6 +47,14 @@ class Loaded:
     taken_over: dict[str, frozenset[Place]] = field(default_factory=dict)  # table -> rows that are not as they were
 
 
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """The rows of a table's files: the cells as tidy text and as typed values; and the tables in which they lie."""
+
+    rows: exp.Query
+    sheets: Sequence[str] = ()
+
+
 @dataclass(slots=True)
 class Context:
     """The pack, the database, and what is under way in it."""
@@ -56,7 +64,7 @@ class Context:
     sheets: list[Sheet]
     settings: dict[str, object]
     problems: Problems
-    raw: dict[str, list[str]] = field(default_factory=dict)  # table -> the raw tables its view reads
+    raw: dict[str, Raw] = field(default_factory=dict)  # table -> what its files hold
     others: dict[str, list[tuple[int, list[str]]]] = field(default_factory=dict)  # unfolded table -> source, headings
     empty: set[str] = field(default_factory=set)  # tables nobody entered anything in
     amendments: Amendments = field(default_factory=Amendments)

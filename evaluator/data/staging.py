@@ -1,4 +1,4 @@
-"""Which sheets a table is read from, and raw.<table>: the cells of its rows as tidy text and as typed values."""
+"""Which sheets a table is read from, and its raw rows: their cells as tidy text and as typed values."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from sqlglot import exp
 
 from evaluator.data.cells import cleaned, is_tidy, native_value, parsed
-from evaluator.data.context import Context
+from evaluator.data.context import Context, Raw
 from evaluator.data.loading import load, unload
 from evaluator.data.sheets import Sheet, clean
 from evaluator.diagnostics import Cell, closest
@@ -17,7 +17,7 @@ from evaluator.sql.trees import SQL, cast, choose, column, named, number, table,
 
 
 def stage_all(context: Context) -> None:
-    """Make raw.<table> for each table with files."""
+    """Find the raw rows of each table with files."""
     sheets, problems = context.sheets, context.problems
     claimed: set[int] = set()
     for made in context.pack.tables.values():
@@ -27,7 +27,7 @@ def stage_all(context: Context) -> None:
         claimed.update(mine)
         if not mine and made.is_entered:
             if context.amendments.of(made.name):
-                context.db.view(table(made.name, "raw"), _no_rows(made))
+                context.raw[made.name] = Raw(_no_rows(made))
             else:
                 _make_empty(context, made)
             continue
@@ -40,8 +40,7 @@ def stage_all(context: Context) -> None:
             continue
         parts = {_raw_name(made, i): part for i in mine if (part := _stage(context, made, i)) is not None}
         if len(parts) == len(mine):
-            context.db.view(table(made.name, "raw"), union_all(parts.values()))
-            context.raw[made.name] = list(parts)
+            context.raw[made.name] = Raw(union_all(parts.values()), list(parts))
     for i, sheet in enumerate(sheets):
         if i not in claimed:
             named_as = " or ".join(sheet.names)
@@ -58,7 +57,7 @@ def _make_empty(context: Context, made: TableDef) -> None:
 
 
 def _no_rows(made: TableDef) -> exp.Select:
-    """Return raw.<table> of a table without a sheet."""
+    """Return the raw rows of a table without a sheet."""
     kinds = {"#src": "BIGINT", "#row": "BIGINT"}
     for f in made.fields.values():
         kinds |= {f"{f.name}#text": "TEXT", f.name: sql_type(f.type)}
@@ -66,16 +65,15 @@ def _no_rows(made: TableDef) -> exp.Select:
 
 
 def unstage(context: Context, made: TableDef) -> None:
-    """Drop raw.<table> and what it reads."""
-    context.db.drop(table(made.name, "raw"), "VIEW")
-    for name in context.raw.pop(made.name, []):
+    """Let go of the raw rows of a table."""
+    for name in context.raw.pop(made.name).sheets:
         unload(context.db, name)
 
 
 def _stage(context: Context, made: TableDef, place: int) -> exp.Select | None:
     """Load a sheet and return its rows as the table has them; nothing where columns are missing."""
     sheet = context.sheets[place]
-    wanted: list[tuple[str, str | None]] = []  # column of raw.<table>, heading
+    wanted: list[tuple[str, str | None]] = []  # column of the raw rows, heading
     good = True
     for f in made.fields.values():
         if f.is_derived:

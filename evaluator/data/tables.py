@@ -33,7 +33,7 @@ from evaluator.doing import Doing
 from evaluator.pack.definitions import Pack, TableDef
 from evaluator.pack.derivation import Derivation, Making
 from evaluator.pack.nodes import Name
-from evaluator.sql.backend import Database
+from evaluator.sql.backend import Database, counting
 from evaluator.sql.rows import PLACE, at_places, packed_place, unpacked
 from evaluator.sql.trees import (
     SQL,
@@ -84,8 +84,7 @@ def load_tables(
         if step.table not in context.empty:
             _make(context, step)
     check_lookups(context)
-    for made in pack.tables.values():
-        _count(context, made, loaded)
+    _count(context, loaded)
     keep_sound_results(context)
     problems.stop_on_errors()
     loaded.rejects, loaded.amended = db.count(REJECTS), amendments.made
@@ -142,7 +141,7 @@ def _plain(context: Context, made: TableDef) -> tuple[exp.Select, list[exp.Table
     places = None if typed is None else _places(context, made, typed)
     if typed is None or places is None:
         context.forget()
-        sound = _sound(context, made, table(made.name, "raw"))
+        sound = _sound(context, made, context.raw[made.name].rows)
         unstage(context, made)
         return _whole(context, made, without_duplicates(context, made, sound)), None
     lies_in = list(typed.lies_in)
@@ -164,7 +163,7 @@ def _plain(context: Context, made: TableDef) -> tuple[exp.Select, list[exp.Table
 
 def _typed(context: Context, made: TableDef) -> _Typed | None:
     """Return the rows of the sheets, without the words of their cells; None where something is wrong with them."""
-    packed = _check(context, made, table(made.name, "raw"), keeps_words=False)
+    packed = _check(context, made, context.raw[made.name].rows, keeps_words=False)
     if context.db.count(exp.alias_(packed, "c", table=True), column("#faulty", "c")):
         return None
     columns: list[SQL] = [named(part, name) for name, part in zip(PLACE, unpacked(column("#place", "c")), strict=True)]
@@ -197,11 +196,11 @@ def _places(context: Context, made: TableDef, typed: _Typed) -> set[Place] | Non
     return None if found is None else found | typed.apart
 
 
-def _raw_at(context: Context, made: TableDef, places: Collection[Place]) -> exp.Table:
-    """Make the table of raw rows at some places."""
-    rows = exp.alias_(table(made.name, "raw"), "r", table=True)
+def _raw_at(context: Context, made: TableDef, places: Collection[Place]) -> exp.Select:
+    """Return the raw rows at some places."""
+    rows = context.raw[made.name].rows.subquery("r")
     query = exp.select(exp.Star()).from_(rows, copy=False).where(at_places("r", places), copy=False)
-    return context.make(f"{made.name}#few", query)
+    return exp.select(exp.Star()).from_(context.make(f"{made.name}#few", query), copy=False)
 
 
 def _shares_key(context: Context, made: TableDef, others: exp.Select, mended: exp.Table) -> bool:
@@ -222,7 +221,7 @@ def _whole(context: Context, made: TableDef, typed: exp.Select) -> exp.Select:
     return numbered(context, made, with_expected(context, made, typed))
 
 
-def _sound(context: Context, made: TableDef, raw: exp.Table) -> exp.Select:
+def _sound(context: Context, made: TableDef, raw: exp.Query) -> exp.Select:
     """Return typed rows, as they are amended, in which nothing is wrong; the others become rejects."""
     fields = [f for f in made.fields.values() if not f.is_derived]
     rows = _check(context, made, raw)
@@ -239,7 +238,7 @@ def _sound(context: Context, made: TableDef, raw: exp.Table) -> exp.Select:
     return _stored(context, made, found).where(exp.Not(this=exp.paren(any_fault, copy=False)), copy=False)
 
 
-def _check(context: Context, made: TableDef, raw: exp.Table, keeps_words: bool = True) -> exp.Table:
+def _check(context: Context, made: TableDef, raw: exp.Query, keeps_words: bool = True) -> exp.Table:
     """Make the table of values and faults of every raw row.
 
     Words and faults of clean data would take more memory than the values. Without the words of its cells there is only
@@ -263,7 +262,7 @@ def _check(context: Context, made: TableDef, raw: exp.Table, keeps_words: bool =
     columns += [column(name, "r") for name in context.lists(made)]
     if not keeps_words:
         faults = [named(either(*faults), "#faulty")]
-    query = exp.select(*columns, *faults).from_(exp.alias_(raw, "r", table=True), copy=False)
+    query = exp.select(*columns, *faults).from_(raw.subquery("r"), copy=False)
     for target, on in joins:
         query = left_join(query, target, on)
     if keeps_words:
@@ -271,13 +270,17 @@ def _check(context: Context, made: TableDef, raw: exp.Table, keeps_words: bool =
     return context.make(f"{made.name}#typed", query, context.beside(made) if _is_as_read(context, made) else ())
 
 
-def _count(context: Context, made: TableDef, loaded: Loaded) -> None:
+def _count(context: Context, loaded: Loaded) -> None:
     """Count the records that are of no period, and those filled in."""
-    rows = exp.alias_(table(made.name), "r", table=True, copy=False)
-    if made.date is not None:
-        inside = holds(context.counts_on(made, column("#date", "r")))
-        if outside := context.db.count(rows, exp.Not(this=exp.paren(inside, copy=False))):
-            loaded.outside[made.name] = outside
-    if made.expected is not None:
-        if filled := context.db.count(rows, column("is_filled", "r")):
-            loaded.filled[made.name] = filled
+    outside: dict[str, exp.Select] = {}
+    filled: dict[str, exp.Select] = {}
+    for made in context.pack.tables.values():
+        rows = exp.alias_(table(made.name), "r", table=True, copy=False)
+        if made.date is not None:
+            inside = holds(context.counts_on(made, column("#date", "r")))
+            outside[made.name] = counting(rows, exp.Not(this=exp.paren(inside, copy=False)))
+        if made.expected is not None:
+            filled[made.name] = counting(rows.copy(), column("is_filled", "r"))
+    found = context.db.values([*outside.values(), *filled.values()])
+    loaded.outside = {name: n for name, n in zip(outside, found, strict=False) if n}
+    loaded.filled = {name: n for name, n in zip(filled, found[len(outside) :], strict=True) if n}

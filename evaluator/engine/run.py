@@ -176,7 +176,7 @@ def assess(
         for kind in pack.kinds.values():
             for roster in kind.rosters:
                 assessment.rosters[roster.name] = make_roster(state, roster)
-        assessment.controls = [_reconcile(state, control) for control in pack.controls if control.model.year == year]
+        assessment.controls = _reconcile(state, [control for control in pack.controls if control.model.year == year])
         if not loaded.amended:  # what was published is of the records as they were
             _note_missed(assessment.controls, problems)
         problems.stop_on_errors()
@@ -255,8 +255,9 @@ def _check_appellants(state: State, cases: Sequence[Case], problems: Problems) -
 def _check_somebody(state: State, problems: Problems) -> None:
     if state.pack.for_cases:  # a case gives only the kinds it is about
         return
-    for kind in state.pack.kinds.values():
-        if not state.db.count(state.location(kind.name)):
+    kinds = state.pack.kinds.values()
+    for kind, count in zip(kinds, state.db.counts(state.location(kind.name) for kind in kinds), strict=True):
+        if not count:
             problems.add("R110", f"there is no {kind.name} to assess", kind.table.at)
     problems.stop_on_errors()
 
@@ -299,14 +300,20 @@ def _rejects_by_reason(state: State) -> list[tuple[str, str, str, int]]:
     return [(name, heading, why, int(n)) for name, heading, why, n in state.db.rows(query.limit(REASONS_SHOWN))]
 
 
-def _reconcile(state: State, control: ControlDef) -> Control:
-    made = control.aggregate
-    rows = state.rows(made.source, "r")
-    query = rows.select(aggregated(made, Lowering(rows)))
-    in_period = state.in_period(made.source, "r", made.period)
-    found = state.db.value(query.where(in_period) if in_period is not None else query) or 0
-    is_scaled = made.operand is not None and made.function == "sum" and made.operand.node.type.base == "number"
-    return Control(control, Decimal(int(found)) / (UNIT if is_scaled else 1))
+def _reconcile(state: State, controls: Sequence[ControlDef]) -> list[Control]:
+    queries = []
+    for control in controls:
+        made = control.aggregate
+        rows = state.rows(made.source, "r")
+        query = rows.select(aggregated(made, Lowering(rows)))
+        in_period = state.in_period(made.source, "r", made.period)
+        queries.append(query.where(in_period) if in_period is not None else query)
+    found = []
+    for control, value in zip(controls, state.db.values(queries), strict=True):
+        operand = control.aggregate.operand
+        is_scaled = control.aggregate.function == "sum" and operand is not None and operand.node.type.base == "number"
+        found.append(Control(control, Decimal(int(value or 0)) / (UNIT if is_scaled else 1)))
+    return found
 
 
 def control_text(control: ControlDef) -> str:

@@ -112,6 +112,10 @@ class _Writer:
         self.state, self.pack, self.db = assessment.state, assessment.pack, assessment.state.db
         self.hashes: dict[str, str] = {}  # of what is already hashed
         self.touched: dict[str, set[int]] = {}  # kind -> its parts that are not as the run before wrote them
+        places = {
+            name: self.state.location(name) if name in self.pack.kinds else table(name) for name in self.pack.tables
+        }
+        self.counts = dict(zip(places, self.db.counts(places.values()), strict=True))
 
     def write(self) -> None:
         for name in ("pack", "subjects", "score_lines", "verdicts", "records", "recalls", "judged", "rosters"):
@@ -295,7 +299,7 @@ class _Writer:
         """Return how many files hold what is of subjects of a kind."""
         if self.db.writes_parts:
             return 1
-        return max(1, -(-self.db.count(self.state.location(kind.name)) // history.PART))
+        return max(1, -(-self.counts[kind.name] // history.PART))
 
     def _write(self, query: exp.Select, file: Path, kind: KindDef, of: SQL, touched: set[int] | None = None) -> None:
         """Write rows that are `of` subjects of a kind: to one file, or where they are many to several.
@@ -368,7 +372,6 @@ class _Writer:
     # --- what people read ---
 
     def _rosters(self) -> None:
-        rows = 0
         for kind in self.pack.kinds.values():
             for roster in kind.rosters:
                 made = self.assessment.rosters[roster.name]
@@ -386,8 +389,7 @@ class _Writer:
                     self.folder / "rosters" / f"{roster.name}.csv",
                     self.assessment.loaded.rejects,
                 )
-                rows += self.db.count(made)
-        if rows <= LARGEST_WORKBOOK:
+        if sum(self.db.counts(self.assessment.rosters.values())) <= LARGEST_WORKBOOK:
             write_workbook(
                 self.db,
                 self.pack,
@@ -502,8 +504,8 @@ class _Writer:
             },
             "accepts_rejects": self.assessment.accepts_rejects,
             "counts": {
-                "subjects": {k.name: self.db.count(self.state.location(k.name)) for k in pack.kinds.values()},
-                "records": {n: self.db.count(table(n)) for n in pack.tables if n not in pack.kinds},
+                "subjects": {name: self.counts[name] for name in pack.kinds},
+                "records": {name: self.counts[name] for name in pack.tables if name not in pack.kinds},
                 "outside_the_year": loaded.outside,
                 "filled_in": loaded.filled,
                 "rejects": loaded.rejects,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
@@ -14,8 +14,14 @@ from evaluator.diagnostics import Cell, Stop
 from evaluator.sql.trees import SEPARATOR, SQL, column, number
 
 
+def counting(name: SQL, where: SQL | None = None) -> exp.Select:
+    """Return the query that counts rows."""
+    query = exp.select(exp.Count(this=exp.Star())).from_(name, copy=False)
+    return query if where is None else query.where(where, copy=False)
+
+
 class Database(ABC):
-    """Tables in the schemas raw, data and work, and queries over them; problems a user can mend come as Stop."""
+    """Tables in the schemas data and work, and queries over them; problems a user can mend come as Stop."""
 
     name: str
     packages: tuple[str, ...]  # whose versions a result may depend on
@@ -78,10 +84,17 @@ class Database(ABC):
         found = self.rows(query)
         return found[0][0] if found else None
 
+    def values(self, queries: Sequence[exp.Query]) -> list[Any]:
+        """Run queries that have one row of one value each, all at once, and fetch the values."""
+        return list(self.rows(exp.select(*(q.subquery(copy=False) for q in queries)))[0]) if queries else []
+
     def count(self, name: SQL, where: SQL | None = None) -> int:
         """Count rows."""
-        query = exp.select(exp.Count(this=exp.Star())).from_(name, copy=False)
-        return int(self.value(query.where(where) if where is not None else query))
+        return int(self.value(counting(name, where)))
+
+    def counts(self, names: Iterable[SQL]) -> list[int]:
+        """Count the rows of several tables."""
+        return self.values([counting(name) for name in names])
 
     def listing(self, words: Collection[str]) -> exp.DataType | None:
         """Return a type that holds these words alone, in a byte or two each; None where it has none.

@@ -87,7 +87,7 @@ class DuckDatabase(Database):
         self.connection = duckdb.connect(":memory:", config=settings)
         self.connection.execute("set enable_progress_bar = true; set enable_progress_bar_print = false")
         self.connection.execute("set progress_bar_time = 0")
-        for schema in ("raw", "data", "work"):
+        for schema in ("data", "work"):
             self.connection.execute(f"create schema {schema}")
         self.interrupts = _Interrupts(self.connection)
         self.listings: dict[tuple[str, ...], exp.DataType] = {}
