@@ -32,7 +32,7 @@ def test_every_subject(
     with quick(runs[year], monkeypatch) as (run, found):
         for kind in run.pack.kinds.values():
             for row in rows_of(runs[year], f"subjects/{kind.name}"):
-                made = module.Explainer(run, kind, str(row["key"])).explanation()
+                made = module.Explainer(run, module.find_subject(run, f"{kind.name}:{row['key']}")).explanation()
                 says_what_is_stored(made, row)
                 adds_up(made, found.get((kind.name, made.key), []))
                 leads_to_its_rows(made, sheets, judged[year])

@@ -23,7 +23,7 @@ from python_calamine import CalamineWorkbook
 import evaluator
 from evaluator import demo
 from evaluator.diagnostics import Stop
-from evaluator.report.explaining.explain import Explainer
+from evaluator.report.explaining.explain import Explainer, find_subject
 
 GOLDEN = ROOT / "tests" / "golden"
 FACTS: dict[str, Any] = {
@@ -230,7 +230,7 @@ def test_explanations_say_what_the_run_says(
             rows = rows_of(folder, f"subjects/{kind.name}")
             step = 1 if os.environ.get("EVALUATOR_ALL") else max(1, len(rows) // EXPLAINED)
             for row in rows[::step]:
-                made = Explainer(run, kind, str(row["key"])).explanation()
+                made = Explainer(run, find_subject(run, f"{kind.name}:{row['key']}")).explanation()
                 says_what_is_stored(made, row)
                 adds_up(made, found.get((kind.name, made.key), []))
 

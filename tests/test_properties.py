@@ -33,7 +33,7 @@ from hypothesis import strategies as st
 from oracle import read_sheets
 
 import evaluator
-from evaluator.engine.awards import awards, sid_of
+from evaluator.engine.awards import awards
 from evaluator.pack.definitions import Pack
 from evaluator.report.reopen import reopen
 
@@ -187,7 +187,8 @@ def test_awards_sum_to_lines(runs: dict[int, Path], year: int) -> None:
         for kind in run.pack.kinds.values():
             kept = awards_of(run.state, kind, rows_of(runs[year], f"subjects/{kind.name}"))
             for key in [*kept][:: max(len(kept) // 3, 1)]:
-                alone = {award_name(a): a.awards for _, a in awards(run.state, kind, sid_of(run.state, kind, key))}
+                (one,) = run.state.bearers(f"{kind.name}:{key}")
+                alone = {award_name(a): a.awards for _, a in awards(run.state, kind, one.sid)}
                 assert alone == kept[key]
 
 

@@ -107,13 +107,6 @@ def awards(state: State, kind: KindDef, sid: int | None = None) -> list[tuple[st
     return found
 
 
-def sid_of(state: State, kind: KindDef, key: str) -> int:
-    """Return the number of the subject with a key; -1 where there is none."""
-    query = select(column("#sid", "s")).from_(exp.alias_(state.location(kind.name), "s", table=True), copy=False)
-    found = state.db.value(query.where(exp.EQ(this=column("#key", "s"), expression=text(key)), copy=False))
-    return -1 if found is None else int(found)
-
-
 def selected_sum(state: State, kind: KindDef, line: LineDef) -> exp.Select:
     """Return a query of what the records of a line sum up to where only some of them count, by subject.
 

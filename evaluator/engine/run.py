@@ -247,9 +247,9 @@ def _check_appellants(state: State, cases: Sequence[Case], problems: Problems) -
         subject = case.appeal.subject
         found = state.bearers(str(subject))
         if len(found) != 1:
-            several = ", ".join(f"{kind.name}:{key}" for kind, key in found)
+            several = ", ".join(f"{one.kind.name}:{one.key}" for one in found)
             message = f'"{subject}" is {several}' if found else f'nobody is "{subject}"'
-            problems.add("D406", message, subject.at, f"write {found[0][0].name}:{found[0][1]}" if found else None)
+            problems.add("D406", message, subject.at, f"write {found[0].kind.name}:{found[0].key}" if found else None)
 
 
 def _check_somebody(state: State, problems: Problems) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from sqlglot import exp
 
@@ -22,6 +23,14 @@ from evaluator.sql.trees import SQL, both, cast, column, either, is_null, table,
 def points_column(line: str) -> str:
     """Return the column of a line's points."""
     return "total" if line == "total" else f"points.{line}"
+
+
+class Bearer(NamedTuple):
+    """A subject that a text names: its kind, its key and the number of its row."""
+
+    kind: KindDef
+    key: str
+    sid: int
 
 
 @dataclass(slots=True)
@@ -67,22 +76,22 @@ class State:
         start = base if base is not None else self.location(owner)
         return Rows(start, alias, self.location, self.settings, self.pack, owner, subject)
 
-    def bearers(self, subject: str) -> list[tuple[KindDef, str]]:
-        """Return whom a text names: the kind and key of each subject with this key or name, or given as kind:key."""
+    def bearers(self, subject: str) -> list[Bearer]:
+        """Return whom a text names: each subject with this key or name, or given as kind:key."""
         kinds = list(self.pack.kinds.values())
         wanted, _, rest = subject.partition(":")
         if rest and wanted in self.pack.kinds:
             kinds, subject = [self.pack.kinds[wanted]], rest
-        found: list[tuple[KindDef, str]] = []
+        found: list[Bearer] = []
         for kind in kinds:
             sides: list[SQL] = [column("#key", "s")]
             if (kind.display,) != kind.table.key:  # else the key is what it is called, too
                 sides.append(cast(column(kind.display, "s"), "TEXT"))
-            query = exp.select(column("#key", "s")).from_(
+            query = exp.select(column("#key", "s"), column("#sid", "s")).from_(
                 exp.alias_(self.location(kind.name), "s", table=True), copy=False
             )
             query = query.where(either(*(exp.EQ(this=side, expression=text(subject)) for side in sides)))
-            found += [(kind, key) for (key,) in self.db.rows(query.order_by(column("#sid", "s")))]
+            found += [Bearer(kind, key, sid) for key, sid in self.db.rows(query.order_by(column("#sid", "s")))]
         return found
 
     def replace(self, kind: str, query: exp.Query) -> None:

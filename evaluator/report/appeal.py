@@ -149,8 +149,8 @@ def _looked(case: Case, before: Path, after: Path, language: str | None) -> tupl
     documents: list[Document] = []
     for folder in (before, after):
         with reopen(folder, language) as run:
-            kind, key = find_subject(run, subject if not documents else f"{documents[0].kind}:{documents[0].key}")
-            documents.append(document_of(Explainer(run, kind, key).explanation()))
+            named = find_subject(run, subject if not documents else f"{documents[0].kind}:{documents[0].key}")
+            documents.append(document_of(Explainer(run, named).explanation()))
             pack, standing = run.pack, run.manifest["published_on"]
     published = dt.date.fromisoformat(standing) if standing else None
     last = last_day_to_appeal(pack, published)

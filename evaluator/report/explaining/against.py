@@ -57,10 +57,10 @@ def against(folder: Path, first: str, second: str, language: str | None = None) 
     """Put two subjects of a run side by side; raise Stop where one is none, or they are of two kinds."""
     with reopen(folder, language) as run:
         found = [find_subject(run, subject) for subject in (first, second)]
-        if found[0][0] is not found[1][0]:
-            kinds = " and ".join(f"{key} is a {run.pack.label(kind.name)}" for kind, key in found)
+        if found[0].kind is not found[1].kind:
+            kinds = " and ".join(f"{one.key} is a {run.pack.label(one.kind.name)}" for one in found)
             raise Stop.of("R207", kinds, fix="name two subjects of one kind")
-        a, b = (document_of(Explainer(run, kind, key).explanation()) for kind, key in found)
+        a, b = (document_of(Explainer(run, one).explanation()) for one in found)
         lines = {line.name: line for line in b.lines}
         listed = [
             _row(line.name, line.label, line.depth, line.points, lines[line.name].points if line.name in lines else "")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from evaluator.diagnostics import Problems
-from evaluator.pack.definitions import KindDef
+from evaluator.engine.state import Bearer
 from evaluator.report.reopen import PastRun
 from evaluator.sql.trees import column, ordered, parquet
 
@@ -38,7 +39,7 @@ class AmendedRow:
         return self.case.appeal
 
 
-def amended_rows(run: PastRun, kind: KindDef, key: str, places: set[str]) -> list[AmendedRow]:
+def amended_rows(run: PastRun, subject: Bearer, places: set[str]) -> list[AmendedRow]:
     """Return the rows that stand at one of these places, or that a case of the subject itself changed."""
     cases = {case.number: case for case in cases_of(run)}
     names = ("case", "claim", "how", "table", "key", "source", "row", "heading", "before", "after")
@@ -46,11 +47,16 @@ def amended_rows(run: PastRun, kind: KindDef, key: str, places: set[str]) -> lis
         exp.alias_(parquet(run.folder / "amendments.parquet"), "a", table=True), copy=False
     )
     found: dict[tuple[str, int], AmendedRow] = {}
+
+    @cache
+    def is_of_subject(case: str) -> bool:
+        return subject in run.state.bearers(str(cases[case].appeal.subject))
+
     for number, claim, how, table, row_key, source, row, heading, before, after in run.state.db.rows(
         query.order_by(*(ordered(column(name, "a")) for name in names[:2]), ordered(column("heading", "a")))
     ):
         case, place = cases[number], str(run.state.db.cell(source, row))
-        is_own = (kind, key) in run.state.bearers(str(case.appeal.subject))
+        is_own = is_of_subject(number)
         if not is_own and place not in places:
             continue
         change = ((heading, before, after),) if heading else ()

@@ -18,11 +18,11 @@ from typing import Any
 from sqlglot import exp
 
 from evaluator.diagnostics import Problems, Stop, closest
-from evaluator.engine.awards import Award, awards, sid_of
+from evaluator.engine.awards import Award, awards
 from evaluator.engine.plan import own_nodes
 from evaluator.engine.rank import shown as sql_shown
 from evaluator.engine.score import line_columns
-from evaluator.engine.state import State, points_column
+from evaluator.engine.state import Bearer, State, points_column
 from evaluator.pack.definitions import Formula, KindDef, LineDef, Pack, RuleDef, VerdictDef, subject_of
 from evaluator.pack.entries import APPROVALS, JUDGEMENTS
 from evaluator.pack.model_judgement import Times, Veto
@@ -210,12 +210,11 @@ def explain(folder: Path, subject: str, language: str | None = None, asks_ways: 
     With `asks_ways` it says what each better level would take, which needs the solver.
     """
     with reopen(folder, language) as run:
-        kind, key = find_subject(run, subject)
-        return Explainer(run, kind, key, asks_ways).explanation()
+        return Explainer(run, find_subject(run, subject), asks_ways).explanation()
 
 
-def find_subject(run: PastRun, subject: str) -> tuple[KindDef, str]:
-    """Return the kind and key of whom a key, a name or kind:key names; raise Stop where that is nobody, or several."""
+def find_subject(run: PastRun, subject: str) -> Bearer:
+    """Return whom a key, a name or kind:key names; raise Stop where that is nobody, or several."""
     subject = subject.encode(errors="replace").decode()  # a terminal may pass on anything
     found = run.state.bearers(subject)
     problems = Problems()
@@ -224,8 +223,8 @@ def find_subject(run: PastRun, subject: str) -> tuple[KindDef, str]:
         problems.add("R201", f'nobody of {run.folder} is "{subject}"', fix=f"write {near}" if near else None)
         raise Stop(problems)
     if len(found) > 1:
-        names = ", ".join(f"{kind.name}:{key}" for kind, key in found)
-        problems.add("R202", f'"{subject}" is {names}', fix=f"write {found[0][0].name}:{found[0][1]}")
+        names = ", ".join(f"{one.kind.name}:{one.key}" for one in found)
+        problems.add("R202", f'"{subject}" is {names}', fix=f"write {found[0].kind.name}:{found[0].key}")
         raise Stop(problems)
     return found[0]
 
@@ -304,10 +303,11 @@ def _parts_of(formula: Formula) -> Iterator[Node]:
 class Explainer:
     """Explains one subject of a run that is open."""
 
-    def __init__(self, run: PastRun, kind: KindDef, key: str, asks_ways: bool = False) -> None:
-        self.run, self.kind, self.key, self.asks_ways = run, kind, key, asks_ways
-        self.sid = sid_of(run.state, kind, key)
-        self.own = _state_of(run, kind, self.sid)
+    def __init__(self, run: PastRun, subject: Bearer, asks_ways: bool = False) -> None:
+        self.run, self.asks_ways = run, asks_ways
+        self.subject = subject
+        self.kind, self.key, self.sid = subject
+        self.own = _state_of(run, self.kind, self.sid)
         self.db, self.pack = run.state.db, run.pack
         self.known: dict[Node, Any] = {}
 
@@ -474,7 +474,7 @@ class Explainer:
         source, row = self._place()
         places = {str(self.db.cell(source, row))}
         places |= {one.place for line in lines for one in line.evidence if one.place}
-        return amended_rows(self.run, self.kind, self.key, places)
+        return amended_rows(self.run, self.subject, places)
 
     def _place(self) -> tuple[int, int]:
         """Return source and row of the subject itself."""

@@ -12,7 +12,7 @@ from evaluator.engine.rank import shown as sql_shown
 from evaluator.pack.definitions import KindDef, Order, RosterDef
 from evaluator.report.reopen import PastRun
 from evaluator.sql.lower import Lowering
-from evaluator.sql.trees import SQL, both, cast, column, number, ordered, text
+from evaluator.sql.trees import SQL, both, cast, column, number, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +49,55 @@ class RosterPlace:
     below: Neighbour | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """Where a subject stands in a roster, and the number and rank of whoever stands at these positions of its group."""
+
+    roster: RosterDef
+    position: int
+    rank: int | None
+    count: int
+    group: Any
+    others: dict[int, tuple[int, int | None]]
+
+
 def places_in_rosters(run: PastRun, kind: KindDef, sid: int) -> list[RosterPlace]:
     """Return the place of a subject, given by its number, in each roster that has it."""
-    return [place for roster in kind.rosters if (place := _place(run, kind, roster, sid)) is not None]
+    found = [around for roster in kind.rosters if (around := _around(run, roster, sid)) is not None]
+    rows = run.state.rows(kind.name, "s")
+    lowering = Lowering(rows)
+    shown = [sql_shown(lowering, key.formula.node) for one in found for key in one.roster.order_by]
+    query = rows.select(column("#sid", "s"), column("#key", "s"), cast(column(kind.display, "s"), "TEXT"), *shown)
+    sids = dict.fromkeys([sid, *(other for one in found for other, _ in one.others.values())])
+    near = exp.In(this=column("#sid", "s"), expressions=[number(other) for other in sids])
+    values = {other: tuple(its) for other, *its in run.state.db.rows(query.where(near))} if found else {}
+    places, first = [], 2
+    for one in found:
+        last = first + len(one.roster.order_by)
+        ordered_by = {other: (*its[:2], *its[first:last]) for other, its in values.items()}
+        places.append(_place(one, ordered_by, sid))
+        first = last
+    return places
 
 
-def _place(run: PastRun, kind: KindDef, roster: RosterDef, sid: int) -> RosterPlace | None:
+def _place(around: _Around, values: dict[int, tuple[Any, ...]], sid: int) -> RosterPlace:
+    """Tell who is next from the key, the name and the values of the order of each, as readers see them."""
+
+    def neighbour(at: int) -> Neighbour | None:
+        if at not in around.others or around.rank is None or around.others[at][1] is None:
+            return None
+        other, its = around.others[at]
+        key, name, *theirs = values[other]
+        for order, a, b in zip(around.roster.order_by, theirs, values[sid][2:], strict=True):
+            if a != b:
+                return Neighbour(key, name, its, order, a, b)
+        return Neighbour(key, name, its, None)
+
+    above, below = neighbour(around.position - 1), neighbour(around.position + 1)
+    return RosterPlace(around.roster, around.rank, around.count, around.group, above, below)
+
+
+def _around(run: PastRun, roster: RosterDef, sid: int) -> _Around | None:
     made = run.roster_table(roster.name)
     group: list[SQL] = [column("#group", "r")] if roster.within is not None else []
     found = run.state.db.rows(
@@ -74,32 +117,5 @@ def _place(run: PastRun, kind: KindDef, roster: RosterDef, sid: int) -> RosterPl
     near = exp.In(this=column("#position", "r"), expressions=[number(position - 1), number(position + 1)])
     query = exp.select(column("#position", "r"), column("#sid", "r"), column("#rank", "r"))
     query = query.from_(exp.alias_(made.copy(), "r", table=True), copy=False).where(both(near, *same))
-    others = {
-        there: (other, its)
-        for there, other, its in run.state.db.rows(query.order_by(ordered(column("#position", "r"))))
-    }
-    values = _order_values(run, kind, roster, [sid, *(other for other, _ in others.values())])
-
-    def neighbour(at: int) -> Neighbour | None:
-        if at not in others or rank is None or others[at][1] is None:
-            return None
-        other, its = others[at]
-        key, name, *theirs = values[other]
-        for order, a, b in zip(roster.order_by, theirs, values[sid][2:], strict=True):
-            if a != b:
-                return Neighbour(key, name, its, order, a, b)
-        return Neighbour(key, name, its, None)
-
-    return RosterPlace(
-        roster, rank, int(count), own_group[0] if own_group else None, neighbour(position - 1), neighbour(position + 1)
-    )
-
-
-def _order_values(run: PastRun, kind: KindDef, roster: RosterDef, sids: list[int]) -> dict[int, tuple[Any, ...]]:
-    """Return for each of these subjects its key, its name and what the roster is ordered by, as readers see it."""
-    rows = run.state.rows(kind.name, "s")
-    lowering = Lowering(rows)
-    shown = [sql_shown(lowering, key.formula.node) for key in roster.order_by]
-    query = rows.select(column("#sid", "s"), column("#key", "s"), cast(column(kind.display, "s"), "TEXT"), *shown)
-    found = run.state.db.rows(query.where(exp.In(this=column("#sid", "s"), expressions=[number(sid) for sid in sids])))
-    return {sid: tuple(values) for sid, *values in found}
+    others = {there: (other, its) for there, other, its in run.state.db.rows(query)}
+    return _Around(roster, position, rank, int(count), own_group[0] if own_group else None, others)

@@ -45,9 +45,10 @@ def why_not(
     Raises Stop where there is no such subject, verdict or value.
     """
     with reopen(folder, language) as run:
-        kind, key = find_subject(run, subject)
+        named = find_subject(run, subject)
+        kind, key, _ = named
         verdict, value = _wanted(run.pack, kind, wanted)
-        explainer = Explainer(run, kind, key)
+        explainer = Explainer(run, named)
         found = explainer.explanation()
         explained = explainer.verdict_against(verdict, value)
         made = concluded(found, explained)

@@ -15,7 +15,7 @@ from evaluator.engine.run import Assessment
 from evaluator.pack.check_case import CaseDef
 from evaluator.pack.definitions import AggregateDef, KindDef
 from evaluator.report.explaining.document import Document, Line, document_of, place_of
-from evaluator.report.explaining.explain import Explainer
+from evaluator.report.explaining.explain import Explainer, find_subject
 from evaluator.report.explaining.text import records_table, score_table, verdict_lines
 from evaluator.report.reopen import PastRun, reopen
 from evaluator.report.run_folder import write_run
@@ -40,7 +40,7 @@ def explained(made: Assessment, case: CaseDef, found: Sequence[Difference], fold
                 told.append(one)
                 continue
             if (one.kind, one.key) not in explainers:
-                explainer = Explainer(run, run.pack.kinds[one.kind], one.key)
+                explainer = Explainer(run, find_subject(run, f"{one.kind}:{one.key}"))
                 explainers[one.kind, one.key] = explainer, document_of(explainer.explanation())
             told.append(replace(one, why=tuple(_why(run, case, one, *explainers[one.kind, one.key]))))
         return told

@@ -15,10 +15,10 @@ from sqlglot import exp
 from evaluator.data.chain import run_with_hash
 from evaluator.data.history import stored_as
 from evaluator.diagnostics import Stop
-from evaluator.engine.awards import sid_of
 from evaluator.engine.decide import Bench
 from evaluator.engine.plan import Graph, Value
 from evaluator.engine.rank import shown
+from evaluator.engine.state import Bearer
 from evaluator.pack.check import load_pack
 from evaluator.pack.check_case import value_types
 from evaluator.pack.definitions import FieldDef, KindDef, Pack, TableDef
@@ -46,18 +46,18 @@ def case_from_run(folder: Path, run_folder: Path, subject: str, keeps_names: boo
         if run.state.pack.name != pack.name:
             message = f"{run_folder} was written with the pack {run.state.pack.name}, and {folder} is {pack.name}"
             raise Stop.of("D301", message, fix="name a run of this pack")
-        kind, key = find_subject(run, subject)
-        written = _Writing(run, kind, key, keeps_names).written()
-    _leave_out_what_differs(pack, kind, written)
+        found = find_subject(run, subject)
+        written = _Writing(run, found, keeps_names).written()
+    _leave_out_what_differs(pack, found.kind, written)
     return written
 
 
 class _Writing:
-    def __init__(self, run: PastRun, kind: KindDef, key: str, keeps_names: bool) -> None:
-        self.run, self.kind, self.key, self.keeps_names = run, kind, key, keeps_names
+    def __init__(self, run: PastRun, subject: Bearer, keeps_names: bool) -> None:
+        self.run, self.keeps_names = run, keeps_names
+        self.kind, self.key, self.sid = subject
         self.state, self.pack = run.state, run.pack
-        self.sid = sid_of(run.state, kind, key)
-        self.carried = Carried(run.state, kind, self.sid)
+        self.carried = Carried(run.state, self.kind, self.sid)
 
     def written(self) -> Written:
         """Return the case, as yet untried."""
