@@ -40,6 +40,7 @@ class Loaded:
 
     sheets: list[Sheet]
     rejects: int = 0
+    rows: dict[str, int] = field(default_factory=dict)  # table -> how many it has
     outside: dict[str, int] = field(default_factory=dict)  # table -> records outside the year, and of no longer period
     filled: dict[str, int] = field(default_factory=dict)  # table -> rows that ought to exist and were filled
     amended: list[Amended] = field(default_factory=list)  # what appeals changed

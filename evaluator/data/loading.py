@@ -18,13 +18,14 @@ from evaluator.sql.spark import SparkDatabase
 _PLAIN = ("text", "BIGINT", "INTEGER", "SMALLINT", "TINYINT", "DATE", "BOOLEAN")
 
 
-def load(db: Database, sheet: Sheet, table: str, columns: Sequence[str]) -> None:
+def load(db: Database, sheet: Sheet, table: str, columns: Sequence[str], is_known: bool = False) -> None:
     """Make `table` (or a view) of the sheet: "#row" and the columns asked for, by heading.
 
+    `is_known` says that a run has read these bytes before and found them whole.
     Raises Stop with everything that is wrong with the sheet's rows.
     """
     if isinstance(db, DuckDatabase):
-        sources.load(db.connection, sheet, table, columns)
+        sources.load(db.connection, sheet, table, columns, is_known)
         return
     assert isinstance(db, SparkDatabase)
     places = {column: sheet.headings.index(column) for column in columns}

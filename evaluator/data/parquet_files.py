@@ -39,12 +39,15 @@ def rows_of(sheet: Sheet) -> int:
     return 0
 
 
-def view_parquet(con: duckdb.DuckDBPyConnection, sheet: Sheet, table: str, asked: dict[str, int]) -> None:
-    """Make a view of the columns asked for."""
+def view_parquet(
+    con: duckdb.DuckDBPyConnection, sheet: Sheet, table: str, asked: dict[str, int], is_known: bool
+) -> None:
+    """Make a view of the columns asked for; a file that is not known is read to its end."""
     named = selected({column: quoted(sheet.places[i]) for column, i in asked.items()})
     path = "'" + no_glob(sheet.path).replace("'", "''") + "'"  # a view takes no parameters
     source = f"read_parquet({path}, file_row_number = true, hive_partitioning = false)"
     with refused(_DAMAGED):
         con.execute(f'create view {quoted(table)} as select file_row_number + 1 as "#row"{named} from {source}')
-        # a damaged page shows only when it is read, and later nobody would know whose fault it is
-        con.execute(f"select bit_xor(hash(columns(*))) from {quoted(table)}")
+        if not is_known:
+            # a damaged page shows only when it is read, and later nobody would know whose fault it is
+            con.execute(f"select bit_xor(hash(columns(*))) from {quoted(table)}")

@@ -156,9 +156,12 @@ def _check_headings(columns: Iterable[Column], at: Cell, problems: Problems) -> 
         seen[column.heading.lower()] = column.heading
 
 
-def load(con: duckdb.DuckDBPyConnection, sheet: Sheet, table: str, columns: Sequence[str]) -> None:
+def load(
+    con: duckdb.DuckDBPyConnection, sheet: Sheet, table: str, columns: Sequence[str], is_known: bool = False
+) -> None:
     """Make `table` (or a view) of the sheet: "#row" and the columns asked for, by heading.
 
+    `is_known` says that a run has read these bytes before and found them whole.
     Raises Stop with everything that is wrong with the sheet's rows.
     """
     unload(con, table)
@@ -168,7 +171,7 @@ def load(con: duckdb.DuckDBPyConnection, sheet: Sheet, table: str, columns: Sequ
     with faults.caught(), TemporaryDirectory(prefix="evaluator-") as temporary:
         spool = Path(temporary, "rows.csv")
         if sheet.form == "parquet":
-            view_parquet(con, sheet, table, asked)
+            view_parquet(con, sheet, table, asked, is_known)
         elif not csv_files.load_simple_csv(con, sheet, table, asked, spool):
             load_rows(con, _ROWS[sheet.form](sheet, faults), table, asked, spool)
             if faults.count:

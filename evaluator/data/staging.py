@@ -95,7 +95,8 @@ def _stage(context: Context, made: TableDef, place: int) -> exp.Select | None:
     if not good or others is None:
         return None
     raw = _raw_name(made, place)
-    load(context.db, sheet, raw, list(dict.fromkeys([*(h for _, h in wanted if h is not None), *others])))
+    read = list(dict.fromkeys([*(h for _, h in wanted if h is not None), *others]))
+    load(context.db, sheet, raw, read, is_known=context.before is not None)
     kinds = dict(zip(sheet.headings, sheet.kinds, strict=True))
     # the text of each cell is tidied once, inside, and read as its type outside
     inner: list[SQL] = [

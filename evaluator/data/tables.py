@@ -33,7 +33,8 @@ from evaluator.doing import Doing
 from evaluator.pack.definitions import Pack, TableDef
 from evaluator.pack.derivation import Derivation, Making
 from evaluator.pack.nodes import Name
-from evaluator.sql.backend import Database, counting
+from evaluator.sql.aggregates import filtered
+from evaluator.sql.backend import Database
 from evaluator.sql.rows import PLACE, at_places, packed_place, unpacked
 from evaluator.sql.trees import (
     SQL,
@@ -84,8 +85,8 @@ def load_tables(
         if step.table not in context.empty:
             _make(context, step)
     check_lookups(context)
-    _count(context, loaded)
     keep_sound_results(context)
+    _count(context, loaded)
     problems.stop_on_errors()
     loaded.rejects, loaded.amended = db.count(REJECTS), amendments.made
     loaded.before, loaded.taken_over = before, context.taken_over
@@ -271,16 +272,19 @@ def _check(context: Context, made: TableDef, raw: exp.Query, keeps_words: bool =
 
 
 def _count(context: Context, loaded: Loaded) -> None:
-    """Count the records that are of no period, and those filled in."""
-    outside: dict[str, exp.Select] = {}
-    filled: dict[str, exp.Select] = {}
+    """Count the rows of each table, those of no period, and those filled in: all at once, each table is read once."""
+    queries: list[exp.Query] = []
     for made in context.pack.tables.values():
-        rows = exp.alias_(table(made.name), "r", table=True, copy=False)
+        outside: SQL = number(0)
+        filled: SQL = number(0)
         if made.date is not None:
             inside = holds(context.counts_on(made, column("#date", "r")))
-            outside[made.name] = counting(rows, exp.Not(this=exp.paren(inside, copy=False)))
+            outside = filtered(exp.Count(this=exp.Star()), exp.Not(this=exp.paren(inside, copy=False)))
         if made.expected is not None:
-            filled[made.name] = counting(rows.copy(), column("is_filled", "r"))
-    found = context.db.values([*outside.values(), *filled.values()])
-    loaded.outside = {name: n for name, n in zip(outside, found, strict=False) if n}
-    loaded.filled = {name: n for name, n in zip(filled, found[len(outside) :], strict=True) if n}
+            filled = filtered(exp.Count(this=exp.Star()), column("is_filled", "r"))
+        query = exp.select(text(made.name), exp.Count(this=exp.Star()), outside, filled)
+        queries.append(query.from_(exp.alias_(table(made.name), "r", table=True), copy=False))
+    for name, count, outside_it, filled_in in context.db.rows(union_all(queries)):
+        loaded.rows[name] = count
+        loaded.outside |= {name: outside_it} if outside_it else {}
+        loaded.filled |= {name: filled_in} if filled_in else {}

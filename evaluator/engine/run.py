@@ -159,7 +159,7 @@ def assess(
         assessment = Assessment(
             pack, state, data, accept_rejects, standing, list(cases), loaded, covers, past, problems
         )
-        _check_somebody(state, problems)
+        _check_somebody(pack, loaded, problems)
         if isinstance(database, DuckDatabase) and spark is not None:
             progress("handing the records to Spark")
             spark.receive_all(database)
@@ -252,12 +252,11 @@ def _check_appellants(state: State, cases: Sequence[Case], problems: Problems) -
             problems.add("D406", message, subject.at, f"write {found[0].kind.name}:{found[0].key}" if found else None)
 
 
-def _check_somebody(state: State, problems: Problems) -> None:
-    if state.pack.for_cases:  # a case gives only the kinds it is about
+def _check_somebody(pack: Pack, loaded: Loaded, problems: Problems) -> None:
+    if pack.for_cases:  # a case gives only the kinds it is about
         return
-    kinds = state.pack.kinds.values()
-    for kind, count in zip(kinds, state.db.counts(state.location(kind.name) for kind in kinds), strict=True):
-        if not count:
+    for kind in pack.kinds.values():
+        if not loaded.rows[kind.name]:
             problems.add("R110", f"there is no {kind.name} to assess", kind.table.at)
     problems.stop_on_errors()
 

@@ -112,10 +112,7 @@ class _Writer:
         self.state, self.pack, self.db = assessment.state, assessment.pack, assessment.state.db
         self.hashes: dict[str, str] = {}  # of what is already hashed
         self.touched: dict[str, set[int]] = {}  # kind -> its parts that are not as the run before wrote them
-        places = {
-            name: self.state.location(name) if name in self.pack.kinds else table(name) for name in self.pack.tables
-        }
-        self.counts = dict(zip(places, self.db.counts(places.values()), strict=True))
+        self.counts = assessment.loaded.rows
 
     def write(self) -> None:
         for name in ("pack", "subjects", "score_lines", "verdicts", "records", "recalls", "judged", "rosters"):
@@ -389,7 +386,7 @@ class _Writer:
                     self.folder / "rosters" / f"{roster.name}.csv",
                     self.assessment.loaded.rejects,
                 )
-        if sum(self.db.counts(self.assessment.rosters.values())) <= LARGEST_WORKBOOK:
+        if sum(map(self.db.count, self.assessment.rosters.values())) <= LARGEST_WORKBOOK:
             write_workbook(
                 self.db,
                 self.pack,

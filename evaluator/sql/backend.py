@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
@@ -12,12 +12,6 @@ from sqlglot import exp
 
 from evaluator.diagnostics import Cell, Stop
 from evaluator.sql.trees import SEPARATOR, SQL, column, number
-
-
-def counting(name: SQL, where: SQL | None = None) -> exp.Select:
-    """Return the query that counts rows."""
-    query = exp.select(exp.Count(this=exp.Star())).from_(name, copy=False)
-    return query if where is None else query.where(where, copy=False)
 
 
 class Database(ABC):
@@ -90,11 +84,8 @@ class Database(ABC):
 
     def count(self, name: SQL, where: SQL | None = None) -> int:
         """Count rows."""
-        return int(self.value(counting(name, where)))
-
-    def counts(self, names: Iterable[SQL]) -> list[int]:
-        """Count the rows of several tables."""
-        return self.values([counting(name) for name in names])
+        query = exp.select(exp.Count(this=exp.Star())).from_(name, copy=False)
+        return int(self.value(query.where(where) if where is not None else query))
 
     def listing(self, words: Collection[str]) -> exp.DataType | None:
         """Return a type that holds these words alone, in a byte or two each; None where it has none.
