@@ -134,6 +134,9 @@ def page(
     explained = [(f"`evaluator explain`, one of {one.members:,}", one.explained) for one in results]
     waited = [*start_up, *explained]
     rows = [[shown, f"{f.seconds:.2f}", f"{f.cpu:.2f}", f"{f.mb:,.0f}"] for shown, f in waited]
-    lines += ["What a clerk waits for (median of 5; explanations after a pause):", ""]
+    lines += [
+        "What a clerk waits for (median of 5; explanations after a pause; a busy machine shows in the first row):",
+        "",
+    ]
     lines += table("command | s | CPU s | MB", rows)
     return "\n".join(lines)
