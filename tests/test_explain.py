@@ -174,6 +174,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("small")
     pack = write_pack(home / "pack", pack=PACK, person=PERSON, team=TEAM)
     people = [("1", "Ann", 0), ("2", "Bob", 0), ("3", "Bob", 1), ("4", "Red", 0), ("team:9", "x", 0)]
+    people += [("5", "6", 0), ("6", "5", 0), ("7", "6", 0)]  # called what others have as their keys
     write_csv(home / "data" / "person.csv", ("id", "name", "guest"), people)
     write_csv(home / "data" / "team.csv", ("id", "name"), [("1", "Blue"), ("9", "Red")])
     works = [("w1", "1", "2"), ("w2", "1", "-1.5"), ("w3", "2", "30"), ("w4", "3", "4"), ("w5", "3", "-9")]
@@ -186,7 +187,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         *(("Ann", "person:1"), ("2", "person:2"), ("9", "team:9"), ("Blue", "team:1"), ("x", "person:team:9")),
         *(("person:1", "person:1"), ("team:Red", "team:9"), ("person:Red", "person:4"), ("team:9", "team:9")),
-        ("person:team:9", "person:team:9"),
+        *(("person:team:9", "person:team:9"), ("person:5", "person:5"), ("person:6", "person:6")),
     ],
 )
 def test_who_is_meant(small: Path, wanted: str, found: str) -> None:
@@ -200,6 +201,7 @@ def test_who_is_meant(small: Path, wanted: str, found: str) -> None:
         ("Bob", "R202", "person:2, person:3"),
         ("Red", "R202", "person:4, team:9"),
         ("1", "R202", "person:1, team:1"),
+        ("6", "R202", "person:5, person:6, person:7"),
         ("person:Blue", "R201", "Blue"),
         ("Anm", "R201", "Anm"),
         ("", "R201", '""'),

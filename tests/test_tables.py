@@ -567,7 +567,11 @@ def test_files_written_two_at_a_time(tmp_path: Path) -> None:
             }
             with pytest.raises(OSError, match="gone"):
                 db.write_all(asked)
-            assert bad == {2} or not list((tmp_path / "there").iterdir())
+        statements = iter([db._as_copy(rows, tmp_path / to / "last.csv") for to in ("gone", "there", "there")])
+        with pytest.raises(OSError, match="gone"):
+            db._copy(db.connection, statements)
+        assert not list(statements)  # the other thread finds nothing to begin
+        assert not (tmp_path / "there" / "last.csv").exists()
         assert len(db.interrupts.connections) == 1
     finally:
         db.close()

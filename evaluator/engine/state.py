@@ -77,10 +77,15 @@ class State:
         return Rows(start, alias, self.location, self.settings, self.pack, owner, subject)
 
     def bearers(self, subject: str) -> list[Bearer]:
-        """Return whom a text names: each subject with this key or name, or given as kind:key."""
+        """Return whom a text names: each subject with this key or name.
+
+        Of those given as kind:key whoever has the key is meant, whatever others are called; without such a key, as
+        kind:name, those with the name.
+        """
         kinds = list(self.pack.kinds.values())
         wanted, _, rest = subject.partition(":")
-        if rest and wanted in self.pack.kinds:
+        has_kind = bool(rest) and wanted in self.pack.kinds
+        if has_kind:
             kinds, subject = [self.pack.kinds[wanted]], rest
         found: list[Bearer] = []
         for kind in kinds:
@@ -92,7 +97,8 @@ class State:
             )
             query = query.where(either(*(exp.EQ(this=side, expression=text(subject)) for side in sides)))
             found += [Bearer(kind, key, sid) for key, sid in self.db.rows(query.order_by(column("#sid", "s")))]
-        return found
+        by_key = [one for one in found if one.key == subject] if has_kind else []
+        return by_key or found
 
     def replace(self, kind: str, query: exp.Query) -> None:
         """Make a query's rows the kind's values from now on."""

@@ -64,13 +64,15 @@ class _Around:
 def places_in_rosters(run: PastRun, kind: KindDef, sid: int) -> list[RosterPlace]:
     """Return the place of a subject, given by its number, in each roster that has it."""
     found = [around for roster in kind.rosters if (around := _around(run, roster, sid)) is not None]
+    if not found:
+        return []
     rows = run.state.rows(kind.name, "s")
     lowering = Lowering(rows)
     shown = [sql_shown(lowering, key.formula.node) for one in found for key in one.roster.order_by]
     query = rows.select(column("#sid", "s"), column("#key", "s"), cast(column(kind.display, "s"), "TEXT"), *shown)
     sids = dict.fromkeys([sid, *(other for one in found for other, _ in one.others.values())])
     near = exp.In(this=column("#sid", "s"), expressions=[number(other) for other in sids])
-    values = {other: tuple(its) for other, *its in run.state.db.rows(query.where(near))} if found else {}
+    values = {other: tuple(its) for other, *its in run.state.db.rows(query.where(near))}
     places, first = [], 2
     for one in found:
         last = first + len(one.roster.order_by)
