@@ -52,6 +52,8 @@ def main() -> NoReturn:
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     # queries are trees of many small objects, and looking for cycles among them again and again costs a tenth
     gc.set_threshold(400_000, 50, 50)
+    # to see whether anybody extends pydantic it would read what every installed package says of itself
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     code = 0
     try:
         code = app(standalone_mode=False, prog_name="evaluator") or 0

@@ -195,7 +195,7 @@ class DuckDatabase(Database):
             ]
             query = exp.select(*shown).from_(query.subquery("w", copy=False), copy=False)
         settings = {
-            ".parquet": "format parquet, compression zstd, compression_level 1, row_group_size 122880",
+            ".parquet": "format parquet, compression zstd, compression_level 1, row_group_size 32768",
             ".csv": "format csv, header true",
         }[file.suffix]
         return f"copy ({query.sql('duckdb', copy=False)}) to {text(str(file)).sql('duckdb')} ({settings})"

@@ -23,6 +23,9 @@ ROOT = HERE.parents[1]
 EVALUATOR = [sys.executable, "-m", "evaluator.cli"]
 DAGUAN = ROOT / "rules" / "daguan"
 
+# told to keep no bytecode, Python compiles anew at every start what is installed to be edited; no user has that
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 
 @dataclass(frozen=True)
 class Figures:
