@@ -146,7 +146,7 @@ def _plain(context: Context, made: TableDef) -> tuple[exp.Select, list[exp.Table
         unstage(context, made)
         return _whole(context, made, without_duplicates(context, made, sound)), None
     lies_in = list(typed.lies_in)
-    sound = _stored(context, made, typed.rows.subquery("c"))
+    sound = _stored(context, made, typed.rows.subquery("c", copy=False))
     is_unique = typed.is_of_run_before  # as that run found
     if places or context.amendments.of(made.name):
         mended = context.make(f"{made.name}#mended", _sound(context, made, _raw_at(context, made, places)))
@@ -259,7 +259,7 @@ def _check(context: Context, made: TableDef, raw: exp.Query, keeps_words: bool =
         if keeps_words:
             faults.append(named(fault, f"{f.name}#fault"))
         else:
-            faults.append(is_null(value) if is_told_by_null(f) else exp.Not(this=is_null(exp.paren(fault))))
+            faults.append(is_null(value) if is_told_by_null(f) else exp.Not(this=is_null(fault)))
     columns += [column(name, "r") for name in context.lists(made)]
     if not keeps_words:
         faults = [named(either(*faults), "#faulty")]

@@ -55,7 +55,7 @@ def compute(state: State, kind: KindDef, step: Compute, past: list[PastRun], pro
             found: SQL = column(name, alias)
             if default is not None:
                 found = exp.Coalesce(this=found, expressions=[default])
-            query = query.select(named(found, name))
+            query = query.select(named(found, name), copy=False)
     query = _with_defaults(state, kind, step, query)
     for level in step.levels:
         if any(_is_of_peers(kind, value) for value in level):  # all have to be known before they are asked about

@@ -79,9 +79,9 @@ def _pass(
             columns.append((value.name, without_rows(made)))
     query = rows.select(*selected)
     in_period = state.in_period(source, rows.alias, period)
-    query = query.where(exp.Not(this=is_null(link))).group_by(link.copy())
+    query = query.where(exp.Not(this=is_null(link)), copy=False).group_by(link.copy(), copy=False)
     if in_period is not None:
-        query = query.where(in_period)
+        query = query.where(in_period, copy=False)
     name = table(f"{kind.name}#sums{state.versions}.{place}", "work")
     state.db.create(name, query)
     for nth, value in enumerate(uncertain):

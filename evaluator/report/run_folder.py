@@ -153,9 +153,11 @@ class _Writer:
                 query = query.select(
                     named(column("#key", target), stored_as(field.name)),
                     named(column(field.name, alias), f"{field.name}#"),
+                    copy=False,
                 )
             else:
-                query = query.select(named(self._typed(field.name, field.type, alias), stored_as(field.name)))
+                value = self._typed(field.name, field.type, alias)
+                query = query.select(named(value, stored_as(field.name)), copy=False)
         return query
 
     def _subjects(self, kind: KindDef) -> None:
@@ -163,16 +165,14 @@ class _Writer:
         place = [named(column("#sid", "s"), "sid"), named(column("#key", "s"), "key")]
         query = exp.select(*place).from_(exp.alias_(where, "s", table=True), copy=False)
         query = self._fields(kind.table, "s", query)
-        query = query.select(
-            column("is_assessed", "s"), column("is_ranked", "s"), named(column("#reason", "s"), "reason")
-        )
-        columns = results_of(kind)
-        columns += [(f"situation.{family}", INTEGER) for family in self._families(kind)]
-        query = query.select(*(named(self._typed(name, type_, "s"), stored_as(name)) for name, type_ in columns))
-        query = query.select(named(column("#src", "s"), "source"), named(column("#row", "s"), "row"))
+        columns: list[SQL] = [column("is_assessed", "s"), column("is_ranked", "s")]
+        columns.append(named(column("#reason", "s"), "reason"))
+        results = [*results_of(kind), *((f"situation.{family}", INTEGER) for family in self._families(kind))]
+        columns += [named(self._typed(name, type_, "s"), stored_as(name)) for name, type_ in results]
+        columns += [named(column("#src", "s"), "source"), named(column("#row", "s"), "row")]
         if kind.table.date is not None:
-            query = query.select(named(column("#date", "s"), "date"))
-        query = query.order_by(ordered(column("#sid", "s")))
+            columns.append(named(column("#date", "s"), "date"))
+        query = query.select(*columns, copy=False).order_by(ordered(column("#sid", "s")), copy=False)
         file, before = self.folder / "subjects" / f"{kind.name}.parquet", self.assessment.loaded.before
         self._write(query, file, kind, column("#sid", "s"))
         if before is None or not file.is_dir():
@@ -191,9 +191,11 @@ class _Writer:
     def _unnested(self, kind: KindDef, columns: dict[str, list[SQL]], file: Path) -> None:
         """Write one row for each entry of these lists, subject after subject."""
         subjects = exp.select(exp.Star()).from_(exp.alias_(self.state.location(kind.name), "s", table=True), copy=False)
-        subjects = subjects.order_by(ordered(column("#sid", "s")))
+        subjects = subjects.order_by(ordered(column("#sid", "s")), copy=False)
         lists = [named(call("unnest", exp.Array(expressions=values)), name) for name, values in columns.items()]
-        query = exp.select(named(column("#key", "s"), "key"), *lists).from_(subjects.subquery("s", copy=False))
+        query = exp.select(named(column("#key", "s"), "key"), *lists).from_(
+            subjects.subquery("s", copy=False), copy=False
+        )
         self._write(query, file, kind, column("#sid", "s"), self.touched.get(kind.name))
 
     def _score_lines(self, kind: KindDef) -> None:
@@ -260,25 +262,26 @@ class _Writer:
     def _records(self, made: TableDef) -> None:
         number_of = [] if is_numbered_by_place(self.pack, made) else [named(column("#sid", "r"), "sid")]
         query = exp.select(*number_of, named(column("#key", "r"), "key"))
-        query = self._fields(made, "r", query.from_(exp.alias_(table(made.name), "r", table=True)))
-        query = query.select(named(column("#src", "r"), "source"), named(column("#row", "r"), "row"))
+        query = query.from_(exp.alias_(table(made.name), "r", table=True), copy=False)
+        query = self._fields(made, "r", query)
+        columns: list[SQL] = [named(column("#src", "r"), "source"), named(column("#row", "r"), "row")]
         if made.unfold is not None:
             label = () if made.unfold.label in made.fields else (made.unfold.label,)
             names = ("#source", *label, "#column", "position", "people")
-            query = query.select(*(named(column(name, "r"), stored_as(name)) for name in names))
+            columns += [named(column(name, "r"), stored_as(name)) for name in names]
         if made.expected is not None:
-            query = query.select(column("is_expected", "r"), column("is_filled", "r"))
+            columns += [column("is_expected", "r"), column("is_filled", "r")]
         if is_dated(self.pack.tables, made.name):
-            query = query.select(named(column("#date", "r"), "date"))
+            columns.append(named(column("#date", "r"), "date"))
         subject = subject_of(self.pack.kinds, made)
-        keys = [column(name, "r") for name in (subject, "#sid") if name is not None]
-        query = query.order_by(*map(ordered, keys))
+        keys = [ordered(column(name, "r")) for name in (subject, "#sid") if name is not None]
+        query = query.select(*columns, copy=False).order_by(*keys, copy=False)
         file = self.folder / "records" / f"{made.name}.parquet"
         if subject is None:
             self.db.write(query, file)
             return
         kind = self.pack.kinds[made.refs[subject]]
-        self._write(query, file, kind, keys[0], self._parts_touched(made, subject, kind))
+        self._write(query, file, kind, column(subject, "r"), self._parts_touched(made, subject, kind))
 
     def _parts_touched(self, made: TableDef, subject: str, kind: KindDef) -> set[int] | None:
         """Return the parts of a table's records that are not as the run before wrote them; None where nobody knows."""

@@ -78,7 +78,10 @@ def either(*conditions: SQL) -> SQL:
 
 def is_null(value: SQL) -> SQL:
     """Write value is null."""
-    return exp.Is(this=exp.paren(value.copy(), copy=False), expression=exp.Null())
+    tested: SQL = value.copy()
+    if not isinstance(tested, exp.Column):
+        tested = exp.paren(tested, copy=False)
+    return exp.Is(this=tested, expression=exp.Null())
 
 
 def select(*columns: SQL) -> exp.Select:
@@ -131,7 +134,7 @@ def call(name: str, *arguments: SQL) -> SQL:
 
 def table(name: str, schema: str = "data") -> exp.Table:
     """Name a table, quoted."""
-    return exp.table_(exp.to_identifier(name, quoted=True), db=exp.to_identifier(schema, quoted=True))
+    return exp.Table(this=_quoted(name), db=_quoted(schema))
 
 
 def parquet(file: Path) -> exp.Table:
