@@ -31,18 +31,18 @@ FULL = "".join(map(chr, [*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(
 HALF = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz "
 # most cells are tidy, and one pattern tells so faster than they are tidied
 UNTIDY = f"[０-９Ａ-Ｚａ-ｚ　]|^[{BLANK}]|[{BLANK}]$|^$"
-SIGNS, PLAIN_SIGNS = "．，－＋／", ".,-+/"
 TRUE = ("是", "true", "yes", "y", "1", "√", "✓", "有", "对")
 FALSE = ("否", "false", "no", "n", "0", "×", "✗", "x", "无", "错")
-DAY = r"^(\d{4})\s*[-/.年]\s*(\d{1,2})\s*[-/.月]\s*(\d{1,2})\s*日?([ T]\d{1,2}:\d\d(:\d\d)?)?$"
-SERIAL = r"^[2-7]\d{4}(\.0+)?$"
+# signs may be full-width: patterns take both
+DAY = r"^(\d{4})\s*[-－/／.．年]\s*(\d{1,2})\s*[-－/／.．月]\s*(\d{1,2})\s*日?([ T]\d{1,2}:\d\d(:\d\d)?)?$"
+SERIAL = r"^[2-7]\d{4}([.．]0+)?$"
 LARGEST = 10**12 - 1  # what a number may have before the point
 EXCEL_ERRORS = (
     *("#N/A", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!"),
     *("#CALC!", "#SPILL!", "#FIELD!", "#BLOCKED!", "#GETTING_DATA"),
 )
-NUMBER = r"^[+-]?(\d{1,12}|\d{1,3}(,\d{3}){1,3})(\.\d+)?$"
-WHOLE = r"^[+-]?(\d{1,12}|\d{1,3}(,\d{3}){1,3})(\.0+)?$"
+_DIGITS = r"^[-－+＋]?(\d{1,12}|\d{1,3}([,，]\d{3}){1,3})"
+NUMBER, WHOLE = _DIGITS + r"([.．]\d+)?$", _DIGITS + r"([.．]0+)?$"
 _NATIVE = {"DATE": "date", "BOOLEAN": "boolean"}
 _INTEGERS = ("BIGINT", "INTEGER", "SMALLINT", "TINYINT", "UBIGINT", "UINTEGER", "USMALLINT", "UTINYINT")
 
@@ -74,31 +74,29 @@ def is_tidy(native: str) -> bool:
 
 def parsed(kind: Type, spellings: dict[str, str], value: SQL) -> SQL:
     """Return the typed value of cleaned text, null where it is none of its type."""
-    translated = call("translate", value.copy(), text(SIGNS), text(PLAIN_SIGNS))
-    is_foreign = exp.RegexpLike(this=value.copy(), expression=text(f"[{SIGNS}]"))
-    plain = choose([(is_foreign, translated)], value.copy())
-    bare = call("replace", plain.copy(), text(","), text(""))
 
     def fits(pattern: str) -> SQL:
-        return exp.RegexpLike(this=plain.copy(), expression=text(pattern))
+        return exp.RegexpLike(this=value.copy(), expression=text(pattern))
 
     def part(group: int) -> SQL:
-        found = exp.RegexpExtract(this=plain.copy(), expression=text(DAY), group=number(group))
+        found = exp.RegexpExtract(this=value.copy(), expression=text(DAY), group=number(group))
         return call("lpad", found, number(4 if group == 1 else 2), text("0"))
 
     if kind.base == "date":
         day = exp.TryCast(this=call("concat", part(1), text("-"), part(2), text("-"), part(3)), to=type_named("DATE"))
-        first = cast(text("1899-12-30"), "DATE")
-        whole = cast(cast(plain.copy(), "DOUBLE"), "INT")  # five digits: exact
-        return choose([(fits(DAY), day), (fits(SERIAL), exp.Add(this=first, expression=whole))])
-    if kind.base == "number":
-        exact = cast(bare, "DECIMAL(38,6)")
+        since = cast(call("left", value.copy(), number(5)), "INT")
+        return choose(
+            [(fits(DAY), day), (fits(SERIAL), exp.Add(this=cast(text("1899-12-30"), "DATE"), expression=since))]
+        )
+    if kind.is_number:
+        # signs that have no plain one beside them are left out
+        exact = cast(call("translate", value.copy(), text("．－＋,，"), text(".-+")), "DECIMAL(38,6)")
+        if kind.base == "integer":
+            return choose([(fits(WHOLE), cast(exact, "BIGINT"))])
         scaled = cast(exp.Mul(this=exact, expression=number(UNIT)), "BIGINT")
         # rounding may lift a number over the largest
         small = exp.LTE(this=exp.Abs(this=exact.copy()), expression=exp.Literal.number(f"{LARGEST}.999999"))
         return choose([(fits(NUMBER), choose([(small, scaled)]))])
-    if kind.base == "integer":
-        return choose([(fits(WHOLE), cast(cast(bare, "DECIMAL(38,6)"), "BIGINT"))])
     if kind.base == "boolean":
         low = exp.Lower(this=value.copy())
         yes, no = (exp.In(this=low.copy(), expressions=[text(w) for w in words]) for words in (TRUE, FALSE))
