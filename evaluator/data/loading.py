@@ -45,7 +45,8 @@ def load(db: Database, sheet: Sheet, table: str, columns: Sequence[str], is_know
 def unload(db: Database, table: str) -> None:
     """Drop what `load` made under this name, if anything."""
     if isinstance(db, DuckDatabase):
-        unload_here(db.connection, table)
+        if not db.is_small:
+            unload_here(db.connection, table)
     else:
         db.drop(exp.table_(exp.to_identifier(table, quoted=True)))
 

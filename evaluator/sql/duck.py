@@ -70,7 +70,7 @@ class DuckDatabase(Database):
     packages = ("duckdb", "sqlglot")
 
     def __init__(self, is_small: bool = False, memory: str | None = None) -> None:
-        """Open one. Of little data, one thread is done before several have begun; it may take what room it takes."""
+        """Open one. Of little data, one thread is done before several have begun; it takes what room it takes."""
         super().__init__()
         self.is_small = is_small
         # the default would be a folder in whatever place the user stands
@@ -152,8 +152,9 @@ class DuckDatabase(Database):
         self.run(made, [values for _, values in columns.values()])
 
     def drop(self, name: exp.Table, kind: str = "TABLE") -> None:
-        """Forget a table or view."""
-        self.connection.execute(f"drop {kind} if exists {name.sql('duckdb')}")
+        """Forget a table or view; little data may stay until the end."""
+        if not self.is_small:
+            self.connection.execute(f"drop {kind} if exists {name.sql('duckdb')}")
 
     def described(self, query: exp.Query) -> dict[str, str]:
         """Return the columns of a query's rows with their types."""
