@@ -255,6 +255,34 @@ def test_a_cluster_that_loses_a_worker(cluster: Cluster, tmp_path: Path) -> None
     same(tmp_path / "here", tmp_path / "there")
 
 
+def test_what_a_job_is_submitted_with_stands(tmp_path: Path) -> None:
+    """Where Spark was told its master and its settings, by spark-submit here, ours are not put over them."""
+    program = tmp_path / "says.py"
+    program.write_text(
+        "from evaluator.sql.spark import SparkDatabase\n"
+        "spark = SparkDatabase()\n"
+        "print(spark.session.sparkContext.master, 2 * spark.session.sparkContext.defaultParallelism)\n"
+        "names = ('spark.sql.shuffle.partitions', 'spark.sql.adaptive.enabled', 'spark.sql.ansi.enabled')\n"
+        "for little in (False, True):\n"
+        "    spark.expect(little)\n"
+        "    print(*map(spark.session.conf.get, names))\n"
+        "spark.close()\n"
+    )
+
+    def says(*command: str) -> list[list[str]]:
+        environment = os.environ | {"PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable}
+        done = subprocess.run(
+            [*command, str(program)], capture_output=True, text=True, env=environment, cwd=ROOT, check=True
+        )
+        return [line.split() for line in done.stdout.splitlines()]
+
+    given = ["--master", "local[1]", "--conf", "spark.sql.shuffle.partitions=7"]
+    submitted = says(str(SPARK / "bin" / "spark-submit"), *given)
+    assert submitted == [["local[1]", "2"], ["7", "true", "true"], ["7", "false", "true"]]
+    (master, tasks), much, little = says(sys.executable)
+    assert (master, much, little) == ("local[*]", [tasks, "true", "true"], ["1", "false", "true"])
+
+
 # --- what may go wrong -------------------------------------------------------------------------------------
 
 

@@ -137,7 +137,10 @@ def assess(
     problems.stop_on_errors()
     # what people keep in sheets is read faster on one machine; Parquet is read where it is
     reads_there = spark is not None and any(data.rglob("*.parquet"))
-    is_small = spark is None and bytes_below(data) < SMALL  # else steps between would be handed on, too
+    is_little = bytes_below(data) < SMALL
+    if spark is not None:
+        spark.expect(is_little)
+    is_small = spark is None and is_little  # else steps between would be handed on, too
     database: Database = spark if spark is not None and reads_there else DuckDatabase(is_small, memory)
     judge = bench or Bench()
     try:

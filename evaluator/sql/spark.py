@@ -24,6 +24,7 @@ from evaluator.sql.duck import DuckDatabase
 from evaluator.sql.trees import SQL, number, parquet, select, table, text
 
 if TYPE_CHECKING:
+    from pyspark import SparkConf
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.types import StructType
 
@@ -37,6 +38,14 @@ SETTINGS = {
     "spark.sql.caseSensitive": "false",
     "spark.sql.parquet.compression.codec": "zstd",
     "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
+}
+# what Spark fills in by itself where a program is not handed to spark-submit
+FILLED_IN = {"spark.app.name": "pyspark-shell", "spark.ui.showConsoleProgress": "true"}
+# for much data, for little: to plan its sharing and to compile code for it takes longer than the work itself
+BY_SIZE = {
+    "spark.sql.adaptive.enabled": ("true", "false"),
+    "spark.sql.codegen.wholeStage": ("true", "false"),
+    "spark.sql.codegen.factoryMode": ("FALLBACK", "NO_CODEGEN"),
 }
 LOGGING = """rootLogger.level = off
 rootLogger.appenderRef.stderr.ref = console
@@ -153,11 +162,19 @@ class SparkDatabase(Database):
 
     def __init__(self, master: str | None = None, work: Path | None = None) -> None:
         super().__init__()
-        self.session = _session(master)
+        self.session, self.given = _session(master)
+        self.expect(is_little=False)
         self.folder = Path(tempfile.mkdtemp(prefix="evaluator-spark-", dir=work))
         self.here = DuckDatabase()  # for what is small, and for text files
         self.made = 0
         self.parts: dict[str, list[Path]] = {}
+
+    def expect(self, is_little: bool) -> None:
+        """Set Spark up for much data, or for little, where nobody has set it up otherwise."""
+        tasks = str(2 * self.session.sparkContext.defaultParallelism)
+        for name, settings in {"spark.sql.shuffle.partitions": (tasks, "1"), **BY_SIZE}.items():
+            if not self.given.contains(name):
+                self.session.conf.set(name, settings[is_little])
 
     # --- files ---
 
@@ -346,34 +363,35 @@ def _tidied(folder: Path) -> None:
         other.unlink()
 
 
-def _session(master: str | None) -> SparkSession:
-    """Return the session there is, or begin one."""
+def _session(master: str | None) -> tuple[SparkSession, SparkConf]:
+    """Return a session beside the one there is, or in what is begun here, and what the user has set Spark up with."""
     try:
-        from pyspark import SparkConf
+        from py4j.protocol import Py4JJavaError
+        from pyspark import SparkConf, SparkContext
         from pyspark.errors import PySparkException
         from pyspark.sql import SparkSession
     except ImportError:
         raise Stop.of("E105", "pyspark is not here", fix="pip install 'evaluator[spark]'") from None
-    given = SparkConf()
     builder = SparkSession.builder
-    for name, value in SETTINGS.items():
-        if not given.contains(name):
-            builder = builder.config(name, value)
-    if master is not None or not given.contains("spark.master"):
-        builder = builder.master(master or "local[*]")
     try:
         with _quietly():
-            session = builder.getOrCreate()
-    except (PySparkException, OSError, RuntimeError) as wrong:
+            SparkContext.getSystemProperty("spark.master")  # nothing is known of what is set up before Java runs
+            given = SparkConf()
+            for name, value in SETTINGS.items():
+                if given.get(name) in (None, FILLED_IN.get(name)):
+                    builder = builder.config(name, value)
+            if master is not None:
+                builder = builder.master(master)
+            session = builder.getOrCreate().newSession()
+    except (Py4JJavaError, PySparkException, OSError, RuntimeError) as wrong:
+        said = wrong.java_exception.getMessage() if isinstance(wrong, Py4JJavaError) else wrong
         raise Stop.of(
             "E105",
-            f"Spark does not start: {str(wrong).splitlines()[0]}",
+            f"Spark does not start: {str(said).splitlines()[0]}",
             fix="install Java 17 or later, or name another --master",
         ) from None
     session.sparkContext.setLogLevel("OFF")
-    if not given.contains("spark.sql.shuffle.partitions"):
-        session.conf.set("spark.sql.shuffle.partitions", 2 * session.sparkContext.defaultParallelism)
-    return session
+    return session, given
 
 
 @contextmanager
