@@ -28,17 +28,11 @@ def load_pack(folder: str | Path) -> Pack:
 
     Raises evaluator.diagnostics.Stop with everything that is wrong with it.
     """
-    from evaluator.diagnostics import Problems
-    from evaluator.engine.families import compile_family
-    from evaluator.engine.plan import Decide, make_plan
+    from evaluator.engine.families import check_families
     from evaluator.pack.check import load_pack as load
 
     pack = load(Path(folder))
-    problems = Problems()
-    for step in make_plan(pack, problems):
-        if isinstance(step, Decide):
-            compile_family(pack.kinds[step.kind], step.verdicts, problems)
-    problems.stop_on_errors()
+    check_families(pack)
     return pack
 
 

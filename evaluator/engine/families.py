@@ -22,8 +22,8 @@ from evaluator.engine.conditions import (
     signature,
     terms,
 )
-from evaluator.engine.plan import own_nodes
-from evaluator.pack.definitions import KindDef, RuleDef, VerdictDef
+from evaluator.engine.plan import Decide, make_plan, own_nodes
+from evaluator.pack.definitions import KindDef, Pack, RuleDef, VerdictDef
 from evaluator.pack.nodes import Case, Const, Junction, Name, Node, Not, Recall
 from evaluator.sql.lower import Lowering
 from evaluator.sql.trees import SQL, choose, holds, is_null, text
@@ -111,6 +111,15 @@ def compile_family(kind: KindDef, names: list[str], problems: Problems) -> Famil
             "compute some of them as measures",
         )
     return family
+
+
+def check_families(pack: Pack) -> None:
+    """Raise Stop with everything wrong with the order in which a pack is computed, and with its families."""
+    problems = Problems()
+    for step in make_plan(pack, problems):
+        if isinstance(step, Decide):
+            compile_family(pack.kinds[step.kind], step.verdicts, problems)
+    problems.stop_on_errors()
 
 
 class _Compiler:

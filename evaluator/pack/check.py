@@ -15,6 +15,7 @@ check_kinds       a kind as a whole, its exceptions and rosters
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from evaluator.diagnostics import Problems, Stop
@@ -33,11 +34,36 @@ from evaluator.pack.reading import read_model
 from evaluator.pack.source import read_yaml
 
 
-def load_pack(folder: Path, for_cases: bool = False) -> Pack:
-    """Read and check the pack in a folder; raise Stop with everything that is wrong.
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The files of a pack, read and not checked against each other yet."""
 
-    For cases, a field that must be filled in sheets may be left out, and is unknown where it is.
-    """
+    folder: Path
+    pack_file: PackFile
+    kinds: list[Kind]
+    contents: dict[str, bytes]
+
+    def checked(self, for_cases: bool = False) -> Pack:
+        """Return the pack; raise Stop with everything that is wrong.
+
+        For cases, a field that must be filled in sheets may be left out, and is unknown where it is.
+        """
+        problems = Problems()
+        on_demand = OnDemand(field_symbol, measure_symbol, verdict_symbol, parameter_type)
+        context = make_context(self.pack_file, self.kinds, problems, on_demand)
+        context.for_cases = for_cases
+        checked = _check(context, self.folder, self.contents)
+        problems.stop_on_errors()
+        return checked
+
+
+def load_pack(folder: Path, for_cases: bool = False) -> Pack:
+    """Read and check the pack in a folder; raise Stop with everything that is wrong."""
+    return read_pack(folder).checked(for_cases)
+
+
+def read_pack(folder: Path) -> Written:
+    """Read the files of a pack; raise Stop with everything that is wrong with each by itself."""
     problems = Problems()
     files = sorted(path for path in folder.glob("*.yaml")) if folder.is_dir() else []
     main = folder / "pack.yaml"
@@ -57,12 +83,7 @@ def load_pack(folder: Path, for_cases: bool = False) -> Pack:
             kinds.append(kind)
     problems.stop_on_errors()
     assert pack_file is not None
-    on_demand = OnDemand(field_symbol, measure_symbol, verdict_symbol, parameter_type)
-    context = make_context(pack_file, kinds, problems, on_demand)
-    context.for_cases = for_cases
-    checked = _check(context, folder, {f.name: f.read_bytes() for f in files})
-    problems.stop_on_errors()
-    return checked
+    return Written(folder, pack_file, kinds, {f.name: f.read_bytes() for f in files})
 
 
 def _check(context: Context, folder: Path, files: dict[str, bytes]) -> Pack:

@@ -19,7 +19,6 @@ from tempfile import TemporaryDirectory
 from evaluator.diagnostics import Stop
 from evaluator.engine.decide import Bench
 from evaluator.engine.state import State
-from evaluator.pack.check import load_pack
 from evaluator.pack.check_case import value_types
 from evaluator.pack.definitions import KindDef, Pack
 from evaluator.pack.nodes import Compare
@@ -30,7 +29,7 @@ from evaluator.sql.trees import column, holds
 from evaluator.workbench.cases.as_rows import AsRows
 from evaluator.workbench.cases.differences import values_of
 from evaluator.workbench.cases.edges import ABOVE, AT, BELOW, Edges
-from evaluator.workbench.cases.given import as_given
+from evaluator.workbench.cases.given import load_for_cases
 from evaluator.workbench.cases.run import assessed, case_of_text, last_year
 from evaluator.workbench.cases.settable import Unsettable, alone, near_to
 from evaluator.workbench.cases.thresholds import Threshold, thresholds
@@ -66,8 +65,7 @@ def write_boundaries(folder: Path, out: Path, progress: Callable[[str], None] = 
 
     Raises Stop where another file is in the way; none is written then.
     """
-    load_pack(folder)
-    pack = as_given(load_pack(folder, for_cases=True))
+    pack = load_for_cases(folder)
     year = last_year(folder) or dt.date.today().year
     result = Boundaries(out)
     made: list[tuple[Path, str]] = []

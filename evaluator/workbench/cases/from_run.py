@@ -19,7 +19,6 @@ from evaluator.engine.decide import Bench
 from evaluator.engine.plan import Graph, Value
 from evaluator.engine.rank import shown
 from evaluator.engine.state import Bearer
-from evaluator.pack.check import load_pack
 from evaluator.pack.check_case import value_types
 from evaluator.pack.definitions import FieldDef, KindDef, Pack, TableDef
 from evaluator.pack.entries import PAST_RESULTS
@@ -33,15 +32,14 @@ from evaluator.sql.lower import Lowering
 from evaluator.sql.rows import Rows
 from evaluator.sql.trees import SQL, column, ordered, parquet
 from evaluator.workbench.cases.carried import Carried, among
-from evaluator.workbench.cases.given import as_given
+from evaluator.workbench.cases.given import load_for_cases
 from evaluator.workbench.cases.run import case_of_text, run_case
 from evaluator.workbench.cases.written import Cells, Written
 
 
 def case_from_run(folder: Path, run_folder: Path, subject: str, keeps_names: bool = False) -> Written:
     """Write a case of a pack from a subject's result in a run; raise Stop where there is no such run or subject."""
-    load_pack(folder)
-    pack = as_given(load_pack(folder, for_cases=True))
+    pack = load_for_cases(folder)
     with reopen(run_folder) as run:
         if run.state.pack.name != pack.name:
             message = f"{run_folder} was written with the pack {run.state.pack.name}, and {folder} is {pack.name}"

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from evaluator.data.sources import SETTINGS_FILE
+from evaluator.pack.check import read_pack
 from evaluator.pack.check_case import (
     GIVEN_TOTAL,
     OF_MEASURE,
@@ -25,6 +26,13 @@ from evaluator.pack.source import Text
 from evaluator.pack.types import BOOLEAN
 
 FIRST_DAY = dt.date(1900, 1, 1)
+
+
+def load_for_cases(folder: Path) -> Pack:
+    """Return a pack as its cases run it; raise Stop with everything wrong with it as it is."""
+    written = read_pack(folder)
+    written.checked()
+    return as_given(written.checked(for_cases=True))
 
 
 def as_given(pack: Pack) -> Pack:

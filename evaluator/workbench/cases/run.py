@@ -17,7 +17,7 @@ from evaluator.pack.definitions import Pack
 from evaluator.pack.source import read_text
 from evaluator.report.run_folder import write_run
 from evaluator.workbench.cases.differences import Difference, differences
-from evaluator.workbench.cases.given import as_given, with_measures, write_year
+from evaluator.workbench.cases.given import as_given, load_for_cases, with_measures, write_year
 
 Observer = Callable[[Assessment], None]
 
@@ -44,8 +44,7 @@ class Outcome:
 
 def load_tested(folder: Path) -> tuple[Pack, list[CaseDef]]:
     """Load a pack as its cases run it, and its cases; raise Stop with what is wrong with either."""
-    load_pack(folder)
-    pack = as_given(load_pack(folder, for_cases=True))
+    pack = load_for_cases(folder)
     return pack, load_cases(folder, pack)
 
 

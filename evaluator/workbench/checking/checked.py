@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from evaluator import load_pack
 from evaluator.diagnostics import Diagnostic, Problems, Stop
-from evaluator.pack.check import load_pack as load_for_cases
+from evaluator.engine.families import check_families
+from evaluator.pack.check import read_pack
 from evaluator.pack.check_case import CaseDef, load_cases
 from evaluator.pack.definitions import Pack
 from evaluator.workbench.checking.ignoring import read_comments, without_ignored
@@ -73,14 +73,16 @@ def _checked(folder: Path) -> Checked:
     problems, found = Problems(), Problems()
     comments = read_comments(sorted(folder.glob("*.yaml")) if folder.is_dir() else [], problems)
     try:
-        pack = load_pack(folder)
+        written = read_pack(folder)
+        pack = written.checked()
+        check_families(pack)
     except Stop as stopped:
         problems.extend(stopped.problems)
         return Checked(folder, None, tuple(problems))
     cases: list[CaseDef] = []
     if any((folder / "cases").glob("*.yaml")):
         try:
-            cases = load_cases(folder, load_for_cases(folder, for_cases=True))
+            cases = load_cases(folder, written.checked(for_cases=True))
         except Stop as stopped:
             problems.extend(stopped.problems)
     lint(pack, cases, found)
